@@ -1,0 +1,141 @@
+/** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
+import Type, { type Static } from 'typebox'
+import { compile } from './compile.js'
+
+const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description })
+const count = (value: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ default: value, minimum, maximum, description })
+const text = (value: string, description: string) => Type.String({ default: value, maxLength: 500, description })
+const url = (pattern: string, description: string) => Type.String({ pattern, maxLength: 2000, description })
+
+const POSTGRES = '^postgres(ql)?://'
+
+export const Config = Type.Object(
+  {
+    NODE_ENV: Type.Union([Type.Literal('production'), Type.Literal('development'), Type.Literal('test')], {
+      default: 'production',
+      description: 'production, development or test'
+    }),
+    HOST: text('127.0.0.1', 'address on which the gateway and the consumer listen'),
+    PORT: count(3000, 0, 65535, 'port of the gateway; 0 takes a free one'),
+    CONSUMER_PORT: count(3001, 0, 65535, "port of the consumer's health page; 0 takes a free one"),
+    LOG_LEVEL: Type.Union(
+      (['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const).map((level) => Type.Literal(level)),
+      { default: 'info', description: 'least level that both services log' }
+    ),
+    SECRET_KEY: Type.String({
+      minLength: 32,
+      maxLength: 500,
+      description: 'secret of this installation, at least 32 characters; no default'
+    }),
+    DATABASE_URL: url(POSTGRES, 'Postgres, in the role that serves (no DELETE, no DDL); no default'),
+    DATABASE_OWNER_URL: Type.Optional(url(POSTGRES, 'Postgres, in the role that migrates; DATABASE_URL when absent')),
+    DATABASE_CONNECTIONS: count(10, 3, 500, 'connections that one process may hold open'),
+    REDIS_URL: url('^rediss?://', 'Redis; no default'),
+    REDIS_PREFIX: text('bq', "prefix of Bee-Queue's keys"),
+    STRICT_START: flag(false, 'exit when Postgres or Redis is away at the start, instead of waiting for it'),
+    SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000, 'time that running jobs and requests get after SIGTERM, in ms'),
+    REQUEST_TIMEOUT_MS: count(30_000, 100, 600_000, 'time to receive a whole request, in ms'),
+    KEEP_ALIVE_MS: count(5_000, 0, 600_000, 'time that an idle connection stays open, in ms'),
+    COMMIT_DEADLINE_MS: count(
+      10_000,
+      100,
+      60_000,
+      'time to get a commit through before a request is answered 503, in ms'
+    ),
+    BODY_LIMIT: count(65_536, 1_024, 16_777_216, 'largest request body, in bytes'),
+    TRUST_PROXY: text('', 'addresses or networks of trusted proxies, separated by commas; empty trusts none'),
+    SUBMISSIONS_PER_MINUTE: count(120, 1, 100_000_000, 'submissions that one address may send in a minute'),
+    OPEN_JOBS_PER_OWNER: count(
+      1_000,
+      1,
+      100_000_000,
+      'unfinished jobs that one owner, or one anonymous address, may have'
+    ),
+    OPEN_JOBS: count(100_000, 1, 1_000_000_000, 'unfinished jobs in all, beyond which new ones are refused'),
+    IDEMPOTENCY_KEEP_HOURS: count(48, 24, 8_760, 'time that an idempotency key is remembered, in hours'),
+    DEFAULT_FORM: text('contact', 'form shown at /sync/ and /async/'),
+    APP_NAME: text('Beeline', 'name in the pages and the API description'),
+    APP_VERSION: text('0.1.0', 'version in the API description'),
+    APP_DESCRIPTION: text('Takes forms and jobs over HTTP and never loses one.', 'sentence in the API description'),
+    LOADERIO_TOKEN: Type.Optional(
+      Type.String({
+        pattern: '^loaderio-[0-9a-f]{1,64}$',
+        maxLength: 80,
+        description: 'token file served for loader.io'
+      })
+    )
+  },
+  { additionalProperties: false }
+)
+export type Config = Static<typeof Config>
+
+/** Names that other set-ups use for the same settings. They apply only where the canonical name is not set. */
+export const ALIASES = {
+  ENVIRONMENT: 'NODE_ENV',
+  MS_HOST: 'HOST',
+  MS_PORT: 'PORT',
+  'POSTGRESQL_USER, POSTGRESQL_PASSWORD, POSTGRESQL_HOST, POSTGRESQL_DATABASE': 'DATABASE_URL',
+  'REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_PASSWORD': 'REDIS_URL'
+} as const
+
+type Environment = Record<string, string | undefined>
+
+const decodeConfig = compile(Config, { from: 'text' })
+
+/**
+ * Reads the settings from an environment. Empty values count as absent.
+ * @throws Error with one line per wrong setting: its name, what is wrong and what it is for. Values are never repeated.
+ */
+export function readConfig(environment: Environment): Config {
+  const named = canonical(environment)
+  const given = Object.fromEntries(
+    Object.keys(Config.properties).flatMap((name) => (named[name] ? [[name, named[name]]] : []))
+  )
+  const { value, errors } = decodeConfig(given)
+  if (errors) {
+    throw new Error(
+      errors
+        .map(({ pointer, detail }) => {
+          const name = pointer.slice(1)
+          return `${name} ${detail} (${describeSetting(name)}); set it in the environment or in .env`
+        })
+        .join('\n')
+    )
+  }
+  return value
+}
+
+/** What a setting is for. */
+export function describeSetting(name: string): string {
+  const settings = Config.properties as Record<string, { description?: string } | object>
+  const setting = settings[name] ?? {}
+  return 'description' in setting ? String(setting.description) : ''
+}
+
+function canonical(environment: Environment): Environment {
+  const { ENVIRONMENT, MS_HOST, MS_PORT, POSTGRESQL_HOST, REDIS_HOST } = environment
+  return {
+    ...(ENVIRONMENT && { NODE_ENV: ENVIRONMENT }),
+    ...(MS_HOST && { HOST: MS_HOST }),
+    ...(MS_PORT && { PORT: MS_PORT }),
+    ...(POSTGRESQL_HOST && { DATABASE_URL: postgresUrl(environment) }),
+    ...(REDIS_HOST && { REDIS_URL: redisUrl(environment) }),
+    ...Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  }
+}
+
+function postgresUrl({
+  POSTGRESQL_USER,
+  POSTGRESQL_PASSWORD,
+  POSTGRESQL_HOST,
+  POSTGRESQL_DATABASE
+}: Environment): string {
+  const login = [POSTGRESQL_USER ?? 'postgres', POSTGRESQL_PASSWORD ?? ''].map(encodeURIComponent).join(':')
+  return `postgres://${login}@${POSTGRESQL_HOST}/${encodeURIComponent(POSTGRESQL_DATABASE ?? 'postgres')}`
+}
+
+function redisUrl({ REDIS_HOST, REDIS_PORT = '6379', REDIS_DB = '0', REDIS_PASSWORD }: Environment): string {
+  const login = REDIS_PASSWORD ? `:${encodeURIComponent(REDIS_PASSWORD)}@` : ''
+  return `redis://${login}${REDIS_HOST}:${REDIS_PORT || '6379'}/${REDIS_DB || '0'}`
+}

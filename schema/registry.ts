@@ -1,0 +1,98 @@
+/** Loads the definitions, one file each, and refuses the incomplete, the unbounded and the homeless by name. */
+import { readdir } from 'node:fs/promises'
+import Type from 'typebox'
+import { type Checked, compile } from './compile.js'
+import type { Form, FormDefinition } from './form.js'
+import type { JobDefinition, JobType } from './job.js'
+import { lintForm, lintJob } from './lint.js'
+import type { Fault } from './problem.js'
+import { SubmissionPayload } from './submission.js'
+
+export interface Definitions {
+  forms: Record<string, FormDefinition>
+  jobs: Record<string, JobDefinition>
+}
+
+export type Check = (value: unknown) => Checked<unknown>
+
+export interface Registry {
+  forms: ReadonlyMap<string, Form & { checkJson: Check; checkText: Check }>
+  jobs: ReadonlyMap<string, JobType & { checkPayload: Check; checkResult: Check }>
+}
+
+/** The definitions in `schema/forms` and `schema/jobs`: file name = name, default export = definition. */
+export async function loadDefinitions(): Promise<Definitions> {
+  const [forms, jobs] = await Promise.all([
+    loadFolder<FormDefinition>(new URL('forms/', import.meta.url)),
+    loadFolder<JobDefinition>(new URL('jobs/', import.meta.url))
+  ])
+  return { forms, jobs }
+}
+
+/** The default exports of a folder's modules, by file name. */
+export async function loadFolder<T>(folder: URL): Promise<Record<string, T>> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.js')).sort()
+  const entries = files.map(async (file) => {
+    const { default: value } = (await import(new URL(file, folder).href)) as { default?: T }
+    if (value === undefined) throw new Error(`${file} has no default export: export the definition as default`)
+    return [file.slice(0, -'.js'.length), value] as const
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+/**
+ * Checks the definitions and compiles their schemas.
+ * @throws Error naming every culprit, one line each.
+ */
+export function buildRegistry({ forms, jobs }: Definitions): Registry {
+  const faults = [
+    ...Object.entries(jobs).flatMap(([name, job]) => lintJob(name, job)),
+    ...Object.entries(forms).flatMap(([name, form]) => lintForm(name, form, jobs))
+  ]
+  if (faults.length) throw new Error(faults.join('\n'))
+  const builtForms = new Map(Object.entries(forms).map(([name, form]) => [name, buildForm(name, form)]))
+  const builtJobs = new Map(
+    Object.entries(jobs).map(([name, job]) => {
+      const checkPayload = compile(job.payload)
+      return [
+        name,
+        {
+          ...job,
+          name,
+          checkPayload: job.payload === SubmissionPayload ? withForms(checkPayload, builtForms) : checkPayload,
+          checkResult: compile(job.result)
+        }
+      ]
+    })
+  )
+  return { forms: builtForms, jobs: builtJobs }
+}
+
+function buildForm(name: string, definition: FormDefinition) {
+  const schema = Type.Object(definition.fields, { additionalProperties: false })
+  return {
+    job: 'store-submission',
+    thanks: 'Thank you. We have received it.',
+    submit: 'Send',
+    description: '',
+    ...definition,
+    name,
+    schema,
+    checkJson: compile(schema),
+    checkText: compile(schema, { from: 'text' })
+  }
+}
+
+function withForms(checkPayload: Check, forms: ReadonlyMap<string, { checkJson: Check }>): Check {
+  return (given) => {
+    const checked = checkPayload(given)
+    if (checked.errors) return checked
+    const { form, data } = checked.value as SubmissionPayload
+    const known = forms.get(form)
+    if (!known) return { errors: [{ pointer: '/form', detail: `is not a known form: ${form}` }] }
+    const { errors } = known.checkJson(data)
+    return errors ? { errors: errors.map(inData) } : checked
+  }
+}
+
+const inData = ({ pointer, detail }: Fault): Fault => ({ pointer: `/data${pointer}`, detail })

@@ -1,0 +1,22 @@
+/** One filled-in form, as it travels and as it is kept. */
+import Type, { type Static } from 'typebox'
+import { FormName } from './form.js'
+import { Timestamp, Uuid } from './job.js'
+
+/** Where a submission came in: stored directly, or through the queue. */
+export const Mode = Type.Union([Type.Literal('sync'), Type.Literal('async')])
+export type Mode = Static<typeof Mode>
+
+/** The payload of every job type that takes a form's submissions. `data` fits the form's own schema. */
+export const SubmissionPayload = Type.Object(
+  { form: FormName, data: Type.Object({}, { additionalProperties: true, maxProperties: 100 }) },
+  { additionalProperties: false }
+)
+export type SubmissionPayload = Static<typeof SubmissionPayload>
+
+/** Answer to `POST /sync/{form}` and its receipt: never what was typed. */
+export const Receipt = Type.Object(
+  { id: Uuid, form: FormName, created_at: Timestamp },
+  { title: 'Receipt', additionalProperties: false }
+)
+export type Receipt = Static<typeof Receipt>

@@ -16,12 +16,6 @@ export interface FormDefinition {
   submit?: string
 }
 
-/** A definition as the registry keeps it: named after its file, defaults filled in, with the schema of its data. */
-export interface Form extends Required<FormDefinition> {
-  name: string
-  schema: TSchema
-}
-
 /** Checks a definition's type while its literal names stay known. */
 export const defineForm = <const D extends FormDefinition>(definition: D): D => definition
 

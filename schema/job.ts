@@ -35,11 +35,6 @@ export interface JobLimits {
   concurrency: number
 }
 
-/** A definition as the registry keeps it, named after its file. */
-export interface JobType extends JobDefinition {
-  name: string
-}
-
 /** Checks a definition's type while its schemas stay known. */
 export const defineJob = <P extends TSchema, R extends TSchema>(definition: JobDefinition<P, R>) => definition
 

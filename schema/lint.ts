@@ -1,4 +1,5 @@
 /** The linter that runs at each start: every definition complete, every string and list bounded. */
+import { SUSPECTS } from './delivery.js'
 import type { FormDefinition } from './form.js'
 import type { JobDefinition } from './job.js'
 import { SubmissionPayload } from './submission.js'
@@ -38,9 +39,7 @@ export function lintJob(name: string, job: JobDefinition): string[] {
   const { maxAttempts, timeoutMs, batch, concurrency } = job.limits
   return [
     ...(NAME.test(name) ? [] : [`${place}: ${NAME_RULE}`]),
-    ...(NAME.test(job.queue) && job.queue !== 'suspects'
-      ? []
-      : [`${place}: queue '${job.queue}': choose another name`]),
+    ...(NAME.test(job.queue) && job.queue !== SUSPECTS ? [] : [`${place}: queue '${job.queue}': choose another name`]),
     ...outOfRange(place, 'version', job.version, 1, 1_000_000),
     ...outOfRange(place, 'limits.maxAttempts', maxAttempts, 1, 100),
     ...outOfRange(place, 'limits.timeoutMs', timeoutMs, 100, 86_400_000),

@@ -1,9 +1,9 @@
 /** Loads the definitions, one file each, and refuses the incomplete, the unbounded and the homeless by name. */
 import { readdir } from 'node:fs/promises'
-import Type from 'typebox'
+import Type, { type TSchema } from 'typebox'
 import { type Checked, compile } from './compile.js'
-import type { Form, FormDefinition } from './form.js'
-import type { JobDefinition, JobType } from './job.js'
+import type { FormDefinition } from './form.js'
+import type { JobDefinition } from './job.js'
 import { lintForm, lintJob } from './lint.js'
 import type { Fault } from './problem.js'
 import { SubmissionPayload } from './submission.js'
@@ -15,9 +15,23 @@ export interface Definitions {
 
 export type Check = (value: unknown) => Checked<unknown>
 
+/** A form's definition, named after its file, defaults filled in, with the schema of its data. */
+export interface Form extends Required<FormDefinition> {
+  name: string
+  schema: TSchema
+  check: Check
+}
+
+/** A job type's definition, named after its file. */
+export interface JobType extends JobDefinition {
+  name: string
+  checkPayload: Check
+  checkResult: Check
+}
+
 export interface Registry {
-  forms: ReadonlyMap<string, Form & { checkJson: Check; checkText: Check }>
-  jobs: ReadonlyMap<string, JobType & { checkPayload: Check; checkResult: Check }>
+  forms: ReadonlyMap<string, Form>
+  jobs: ReadonlyMap<string, JobType>
 }
 
 /** The definitions in `schema/forms` and `schema/jobs`: file name = name, default export = definition. */
@@ -68,7 +82,7 @@ export function buildRegistry({ forms, jobs }: Definitions): Registry {
   return { forms: builtForms, jobs: builtJobs }
 }
 
-function buildForm(name: string, definition: FormDefinition) {
+function buildForm(name: string, definition: FormDefinition): Form {
   const schema = Type.Object(definition.fields, { additionalProperties: false })
   return {
     job: 'store-submission',
@@ -78,19 +92,18 @@ function buildForm(name: string, definition: FormDefinition) {
     ...definition,
     name,
     schema,
-    checkJson: compile(schema),
-    checkText: compile(schema, { from: 'text' })
+    check: compile(schema)
   }
 }
 
-function withForms(checkPayload: Check, forms: ReadonlyMap<string, { checkJson: Check }>): Check {
+function withForms(checkPayload: Check, forms: ReadonlyMap<string, Form>): Check {
   return (given) => {
     const checked = checkPayload(given)
     if (checked.errors) return checked
     const { form, data } = checked.value as SubmissionPayload
     const known = forms.get(form)
     if (!known) return { errors: [{ pointer: '/form', detail: `is not a known form: ${form}` }] }
-    const { errors } = known.checkJson(data)
+    const { errors } = known.check(data)
     return errors ? { errors: errors.map(inData) } : checked
   }
 }

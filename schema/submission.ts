@@ -14,7 +14,11 @@ export const SubmissionPayload = Type.Object(
 )
 export type SubmissionPayload = Static<typeof SubmissionPayload>
 
-/** Answer to `POST /sync/{form}` and its receipt: never what was typed. */
+/** Answer to `POST /sync/{form}`. */
+export const Stored = Type.Object({ id: Uuid, form: FormName }, { title: 'Stored', additionalProperties: false })
+export type Stored = Static<typeof Stored>
+
+/** Receipt of a submission that was stored directly: never what was typed. */
 export const Receipt = Type.Object(
   { id: Uuid, form: FormName, created_at: Timestamp },
   { title: 'Receipt', additionalProperties: false }

@@ -1,0 +1,18 @@
+/** Whether an error says that the database was away, so that the same statement may succeed later; else an item is at fault. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code = '', severity } = error as { code?: string; severity?: string }
+  // only what the server itself says carries a severity; then the code is a SQLSTATE (PostgreSQL manual, appendix A)
+  if (severity) return OUTAGE_CLASSES.has(code.slice(0, 2)) || code === READ_ONLY
+  return SYSTEM_CODES.has(code) || CONNECTION_LOST.test(error.message)
+}
+
+/** Connection exception, insufficient resources, operator intervention, system error. */
+const OUTAGE_CLASSES = new Set(['08', '53', '57', '58'])
+const READ_ONLY = '25006'
+const SYSTEM_CODES = new Set(
+  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN ENOENT'.split(' ')
+)
+/** What node-postgres says of a connection that is gone, silent or could not be had; such errors have no code. */
+const CONNECTION_LOST =
+  /^(connection terminated|query read timeout|timeout e|client has encountered|client was closed|the server)/i

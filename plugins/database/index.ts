@@ -1,0 +1,78 @@
+/** Postgres: the pool, and the commits that concurrent writers share (design rule 1). */
+import postgres from '@fastify/postgres'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
+import { findUnsafeSetting } from './queries.js'
+
+export interface DatabaseOptions {
+  /** Address of Postgres, with the role that serves. */
+  url: string
+  /** Most connections that the pool opens. Default 10. */
+  connections?: number
+  /** Time after which a silent connection is given up, in ms. Default 5000. */
+  queryTimeoutMs?: number
+  /** Time to get a shared commit through before its writers are told 503, in ms. Default 10,000. */
+  commitDeadlineMs?: number
+  /** Stop the start when Postgres is away, instead of waiting for it. Default false. */
+  strict?: boolean
+  /** Called once when Postgres turns out to be unfit to keep a promise; the process must end. */
+  onUnfit: (error: Error) => void
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Makes a writer whose concurrent calls share one commit. */
+    groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
+  }
+}
+
+/** Every statement of ours is a look-up by index: a plan made while a table was empty must not survive its growth. */
+const PLANS = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
+const SESSION_SETTINGS = ['synchronous_commit=on', 'lock_timeout=3000', ...PLANS]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+
+async function database(app: FastifyInstance, options: DatabaseOptions) {
+  const { url, connections = 10, queryTimeoutMs = 5_000, commitDeadlineMs = 10_000, strict = false, onUnfit } = options
+  await app.register(postgres, {
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: queryTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    options: SESSION_SETTINGS
+  })
+  const { pool } = app.pg
+  pool.on('error', (error) => app.log.warn({ err: error }, 'an idle database connection broke'))
+  // a connection that breaks while in use emits too, and without a listener that would end the process
+  pool.on('connect', (client) =>
+    client.on('error', (error) => app.log.warn({ err: error }, 'a database connection broke'))
+  )
+
+  app.decorate('groupCommit', (group) => createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...group }))
+
+  const refuseUnfit = async () => {
+    const unsafe = await findUnsafeSetting(app.pg)
+    if (unsafe) throw unfit(`Postgres runs with ${unsafe}=off and could lose what it confirmed: switch ${unsafe} on`)
+  }
+  let retry: NodeJS.Timeout | undefined
+  const check = () =>
+    refuseUnfit().catch((error: Error) => {
+      if (isUnfit(error)) return onUnfit(error)
+      app.log.warn({ err: error }, 'Postgres is away, trying again')
+      retry = setTimeout(check, 1_000)
+    })
+  app.addHook('onReady', async () => {
+    if (strict) await refuseUnfit()
+    else await check()
+  })
+  app.addHook('preClose', async () => clearTimeout(retry))
+}
+
+const UNFIT = 'DATABASE_UNFIT'
+const unfit = (detail: string) => Object.assign(new Error(detail), { code: UNFIT })
+const isUnfit = (error: Error) => 'code' in error && error.code === UNFIT
+
+export default fp(database, { name: 'database', fastify: '5.x' })

@@ -1,0 +1,25 @@
+/** The API description (OpenAPI 3.1) and the page to try it on, both from the routes' own schemas. */
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+export interface DocsOptions {
+  title: string
+  version: string
+  description: string
+}
+
+/** Registered before the routes that it describes. */
+async function docs(app: FastifyInstance, { title, version, description }: DocsOptions) {
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title, version, description } },
+    refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) }
+  })
+  for (const routePrefix of ['/docs', '/api/doc']) {
+    await app.register(swaggerUi, { routePrefix, staticCSP: true })
+  }
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}
+
+export default fp(docs, { name: 'docs', fastify: '5.x' })

@@ -1,0 +1,46 @@
+/** The contract of each route: what comes in, what goes out. */
+import Type from 'typebox'
+import { AsyncTask, JobStatus, Uuid } from '#schema/job'
+import type { Form } from '#schema/registry'
+import { type Mode, Receipt, Stored } from '#schema/submission'
+
+const tags = ['forms']
+const ProblemAnswer = { $ref: 'Problem#' }
+const SubmissionKey = Type.Object({ id: Uuid })
+const IdempotencyHeader = Type.Object({
+  'idempotency-key': Type.Optional(Type.String({ maxLength: 255, description: 'makes repeating the request harmless' }))
+})
+
+export const pageSchema = (form: Form, hide: boolean) => ({
+  summary: `Form page: ${form.title}`,
+  tags,
+  hide,
+  produces: ['text/html']
+})
+
+export const submitSchema = (form: Form, mode: Mode, hide: boolean) => ({
+  summary: `Submit: ${form.title} (${mode === 'sync' ? 'stored directly' : 'through the queue'})`,
+  tags,
+  hide,
+  consumes: ['application/json', 'application/x-www-form-urlencoded'],
+  headers: IdempotencyHeader,
+  body: form.schema,
+  response: {
+    ...(mode === 'sync' ? { 201: Stored } : { 202: AsyncTask }),
+    ...Object.fromEntries([400, 413, 415, 422, 429, 503].map((status) => [status, ProblemAnswer]))
+  }
+})
+
+export const receiptSchema = (form: Form) => ({
+  summary: `Receipt: ${form.title}`,
+  tags,
+  params: SubmissionKey,
+  response: { 200: Receipt, 404: ProblemAnswer }
+})
+
+export const statusSchema = (form: Form) => ({
+  summary: `Status: ${form.title}`,
+  tags,
+  params: SubmissionKey,
+  response: { 200: JobStatus, 404: ProblemAnswer }
+})

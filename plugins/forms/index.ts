@@ -1,0 +1,68 @@
+/** Forms: for each, a page, a way in that stores directly, a way in through the queue, and where to look afterwards. */
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Form, Registry } from '#schema/registry'
+import type { Mode } from '#schema/submission'
+import { pageSchema, receiptSchema, statusSchema, submitSchema } from './contract.js'
+import { showForm, showReceipt, showStatus } from './pages.js'
+import { decodeBody, storeDirectly, submitThroughQueue } from './submit.js'
+
+export interface FormsOptions {
+  registry: Registry
+  /** Form at /sync/ and /async/. */
+  defaultForm: string
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Text fields as a form sent them, the page's own included; undefined for JSON. */
+    typed: Record<string, string | string[]> | undefined
+  }
+}
+
+async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptions) {
+  const first = registry.forms.get(defaultForm)
+  if (!first)
+    throw new Error(
+      `DEFAULT_FORM: there is no form '${defaultForm}'; choose one of: ${[...registry.forms.keys()].join(', ')}`
+    )
+  app.decorateRequest('typed', undefined)
+
+  addWaysIn(first, '')
+  for (const form of registry.forms.values()) {
+    addWaysIn(form, form.name)
+    app.get(`/sync/${form.name}/:id`, { schema: receiptSchema(form) }, showReceipt(form))
+    app.get(`/async/${form.name}/:id`, { schema: statusSchema(form) }, showStatus(form))
+  }
+
+  function addWaysIn(form: Form, name: string) {
+    const ways = { sync: storeDirectly(form), async: submitThroughQueue(form) }
+    for (const mode of ['sync', 'async'] satisfies Mode[]) {
+      const hide = name === ''
+      app.get(`/${mode}/${name}`, { schema: pageSchema(form, hide) }, (_request, reply) =>
+        showForm(reply, { form, mode })
+      )
+      app.post(
+        `/${mode}/${name}`,
+        {
+          schema: submitSchema(form, mode, hide),
+          config: app.submissionLimit,
+          attachValidation: true, // a browser gets its form back, with what is wrong beside each field
+          preValidation: async (request) => decodeBody(request, form)
+        },
+        ways[mode]
+      )
+    }
+  }
+}
+
+export default fp(forms, {
+  name: 'forms',
+  fastify: '5.x',
+  encapsulate: true,
+  decorators: {
+    fastify: ['submissions', 'ledger', 'idempotency', 'submitterOf', 'submissionLimit'],
+    request: ['wantsPage'],
+    reply: ['page']
+  }
+})

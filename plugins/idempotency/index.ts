@@ -1,0 +1,122 @@
+/** One `Idempotency-Key`, one effect: the key is committed with the row that it protects (design.md §5). */
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { PoolClient } from 'pg'
+import { problem } from '#schema/problem'
+import { deleteOldKeys, findKeys, type KeyKind, takeKeys } from './queries.js'
+
+export interface IdempotencyOptions {
+  /** Time that a key is remembered, in hours. Default 48. */
+  keepHours?: number
+}
+
+export interface IdempotencyKey {
+  /** Who and where: principal or "anon", then the route. */
+  scope: string
+  key: string
+  /** SHA-256 of what was asked, in hex. */
+  hash: string
+}
+
+/** A row about to be inserted, under a key or without one. */
+export interface Keyed {
+  /** Id of the row, made before the insert. */
+  id: string
+  key?: IdempotencyKey
+}
+
+/** What became of it: the id is another's when the key was there before. */
+export interface Outcome {
+  id: string
+  replayed: boolean
+  /** The key was there before, with another request. */
+  conflict: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    idempotency: {
+      /** The request's key: the header's, or the given one of a form page. @throws problem 400 `IDEMPOTENCY_KEY_INVALID` */
+      readKey: (request: FastifyRequest, asked: unknown, given?: unknown) => IdempotencyKey | undefined
+      /**
+       * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
+       * so that the same items may come again after a lost connection.
+       */
+      insertOnce: <Item extends Keyed>(
+        client: PoolClient,
+        kind: KeyKind,
+        items: Item[],
+        insert: (client: PoolClient, items: Item[]) => Promise<unknown>
+      ) => Promise<Outcome[]>
+      /** The outcome itself. @throws problem 422 `IDEMPOTENCY_KEY_REUSED` */
+      settle: (outcome: Outcome) => Outcome
+    }
+  }
+}
+
+/** RFC 8941 strings without their quotes: visible ASCII. */
+const KEY = /^[\x21-\x7e]{1,255}$/
+const HOUR_MS = 3_600_000
+
+async function idempotency(app: FastifyInstance, { keepHours = 48 }: IdempotencyOptions) {
+  app.decorate('idempotency', { readKey, insertOnce, settle })
+
+  const timer = setInterval(() => {
+    deleteOldKeys(app.pg, keepHours).catch((error) =>
+      app.log.warn({ err: error }, 'old idempotency keys were not deleted')
+    )
+  }, HOUR_MS)
+  timer.unref()
+  app.addHook('onClose', async () => clearInterval(timer))
+}
+
+function readKey(request: FastifyRequest, asked: unknown, given?: unknown): IdempotencyKey | undefined {
+  const key = request.headers['idempotency-key'] ?? given
+  if (key === undefined || key === '') return undefined
+  if (typeof key !== 'string' || !KEY.test(key)) {
+    throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
+  }
+  const { method, url } = request.routeOptions
+  const hash = createHash('sha256').update(JSON.stringify(asked)).digest('hex')
+  return { scope: `anon ${method} ${url}`, key, hash }
+}
+
+async function insertOnce<Item extends Keyed>(
+  client: PoolClient,
+  kind: KeyKind,
+  items: Item[],
+  insert: (client: PoolClient, items: Item[]) => Promise<unknown>
+): Promise<Outcome[]> {
+  const keyed = items.filter((item) => item.key)
+  if (!keyed.length) {
+    await insert(client, items)
+    return items.map(fresh)
+  }
+  await client.query('begin')
+  const taken = await takeKeys(client, kind, keyed)
+  const winners = items.filter((item) => !item.key || taken.has(item.id))
+  if (winners.length) await insert(client, winners)
+  await client.query('commit')
+  const losers = keyed.filter(({ id }) => !taken.has(id))
+  const owners = losers.length ? await findKeys(client, losers) : new Map()
+  return items.map((item) => {
+    const owner = item.key && owners.get(nameOf(item.key))
+    // its own id: this very request was committed before the connection broke
+    if (!owner || owner.id === item.id) return fresh(item)
+    return { id: owner.id, replayed: true, conflict: owner.hash !== item.key?.hash }
+  })
+}
+
+const fresh = ({ id }: Keyed): Outcome => ({ id, replayed: false, conflict: false })
+
+const nameOf = ({ scope, key }: IdempotencyKey) => `${scope}\n${key}`
+
+function settle(outcome: Outcome): Outcome {
+  if (outcome.conflict) {
+    throw problem(422, 'IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another request; send a fresh key')
+  }
+  return outcome
+}
+
+export default fp(idempotency, { name: 'idempotency', fastify: '5.x', decorators: { fastify: ['pg'] } })

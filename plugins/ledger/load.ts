@@ -1,0 +1,79 @@
+/** How much is open, counted about once a second: refuses what is too much before its commit (design rule 10). */
+import type { FastifyInstance } from 'fastify'
+import { problem } from '#schema/problem'
+import { countOpenJobs } from './queries.js'
+
+/** Deliveries of one queue that wait in Redis at the most; more wait in Postgres. */
+export const MOST_WAITING = 1_000
+
+export interface LoadOptions {
+  app: FastifyInstance
+  queues: string[]
+  openPerOwner: number
+  openInAll: number
+}
+
+export type Load = ReturnType<typeof createLoad>
+
+export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions) {
+  let open = { inAll: 0, bySubmitter: new Map<string, number>() }
+  /** Queues whose rows wait in Postgres for the relay. */
+  let behind = new Set<string>()
+  let waiting = new Map<string, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function look() {
+    const [rows, depths] = await Promise.all([countOpenJobs(app.pg), countWaiting()])
+    const bySubmitter = new Map<string, number>()
+    let inAll = 0
+    for (const { submitter, jobs } of rows) {
+      inAll += jobs
+      bySubmitter.set(submitter, (bySubmitter.get(submitter) ?? 0) + jobs)
+    }
+    open = { inAll, bySubmitter }
+    behind = new Set(rows.filter(({ undelivered }) => undelivered > 0).map(({ queue }) => queue))
+    waiting = depths
+  }
+
+  async function countWaiting(): Promise<Map<string, number>> {
+    if (!app.queue.isReady()) return new Map()
+    const counts = await Promise.all(queues.map((queue) => app.queue.countWaiting(queue).catch(() => 0)))
+    return new Map(queues.map((queue, i) => [queue, counts[i] ?? 0]))
+  }
+
+  /** Looks again after a second, or later when looking itself takes long. */
+  async function lookAgain() {
+    const began = Date.now()
+    await look().catch((error) => app.log.debug({ err: error }, 'the load was not counted'))
+    timer = setTimeout(lookAgain, Math.max(1_000, 20 * (Date.now() - began)))
+  }
+
+  return {
+    watch: () => {
+      if (!timer) timer = setTimeout(lookAgain, 0)
+    },
+    stop: () => clearTimeout(timer),
+
+    /** @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
+    refuseBeyondLimits(submitter: string) {
+      const own = open.bySubmitter.get(submitter) ?? 0
+      if (own >= openPerOwner) {
+        throw problem(429, 'TOO_MANY_OPEN_JOBS', `you have ${own} unfinished jobs; wait until some are done`, {
+          retryAfter: 5
+        })
+      }
+      if (open.inAll >= openInAll) {
+        throw problem(503, 'QUEUE_FULL', 'too many jobs wait; try again later', { retryAfter: 5 })
+      }
+      open.inAll += 1
+      open.bySubmitter.set(submitter, own + 1)
+    },
+
+    /** Whether a delivery may go to Redis at once, ahead of nothing older. */
+    hasRoom: (queue: string) => app.queue.isReady() && !behind.has(queue) && (waiting.get(queue) ?? 0) < MOST_WAITING,
+
+    noteSent(queue: string, deliveries: number) {
+      waiting.set(queue, (waiting.get(queue) ?? 0) + deliveries)
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/** Relay (design rule 7): brings to Bee-Queue what is due and has no living delivery. Consumers take turns. */
+import type { FastifyInstance } from 'fastify'
+import type { PoolClient } from 'pg'
+import { uuidv7 } from 'uuidv7'
+import { SUSPECTS } from '#schema/delivery'
+import { groupBy } from '#schema/group-by'
+import type { Registry } from '#schema/registry'
+import { MOST_WAITING } from './load.js'
+import {
+  clearDeliveries,
+  expireJobs,
+  findDeliveries,
+  findUndelivered,
+  returnLapsed,
+  stampDeliveries,
+  tryRelayLock,
+  type UndeliveredJob,
+  unlockRelay
+} from './queries.js'
+
+const TICK_MS = 500
+/** Pause after a tick that found much to bring. */
+const BUSY_TICK_MS = 50
+/** Pause between two checks of what Redis still holds. */
+const CHECK_MS = 2_000
+/** Rows read for one queue in one tick. */
+const MOST_ROWS = 20_000
+
+export interface RelayOptions {
+  app: FastifyInstance
+  registry: Registry
+  queues: string[]
+}
+
+export function createRelay({ app, registry, queues }: RelayOptions) {
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> | undefined
+  let stopped = true
+  let lastCheck = 0
+  let lossSeen = false
+
+  async function tick(): Promise<boolean> {
+    const client = await app.pg.connect()
+    try {
+      let busy = false
+      if (await tryRelayLock(client)) {
+        busy = await relayAll(client)
+        await unlockRelay(client)
+      }
+      client.release()
+      return busy
+    } catch (error) {
+      client.release(true) // with the connection goes the lock
+      throw error
+    }
+  }
+
+  async function relayAll(client: PoolClient): Promise<boolean> {
+    await expireJobs(client)
+    for (const { id, state } of await returnLapsed(client)) {
+      app.log.warn({ jobId: id, state }, 'a job came back: its consumer ended without a word')
+    }
+    if (!app.queue.isReady()) return false
+    if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
+      lossSeen = false
+      lastCheck = Date.now()
+      for (const queue of queues) await clearLost(client, queue)
+    }
+    let busy = false
+    for (const queue of queues) busy = (await deliver(client, queue)) || busy
+    return busy
+  }
+
+  /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
+  async function clearLost(client: PoolClient, queue: string) {
+    const deliveries = await findDeliveries(client, queue)
+    for (const [suspect, some] of groupBy(deliveries, ({ suspect }) => suspect)) {
+      const carrier = suspect ? SUSPECTS : queue
+      const [living, waiting] = await Promise.all([
+        app.queue.findLiving(
+          carrier,
+          some.map(({ id }) => id)
+        ),
+        app.queue.countWaiting(carrier)
+      ])
+      const lost = some.filter(({ id, old }) => !living.has(id) || (old && waiting === 0))
+      if (!lost.length) continue
+      const jobs = await clearDeliveries(
+        client,
+        queue,
+        lost.map(({ id }) => id)
+      )
+      app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries were lost in Redis')
+    }
+  }
+
+  /** Stamps new delivery ids in a short commit, then pushes them. Answers whether more may wait. */
+  async function deliver(client: PoolClient, queue: string): Promise<boolean> {
+    const room = MOST_WAITING - (await app.queue.countWaiting(queue))
+    if (room <= 0) return true
+    const due = await findUndelivered(client, queue, MOST_ROWS)
+    const planned = cut(due).slice(0, room)
+    if (!planned.length) return false
+    const stamped = await stampDeliveries(client, planned)
+    for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {
+      const outgoing = some
+        .map(({ id, ids }) => ({ id, ids: ids.filter((job) => stamped.has(job)) }))
+        .filter(({ ids }) => ids.length)
+      if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
+    }
+    return true
+  }
+
+  /** First attempts go together, cut to the type's batch; what failed before travels alone. */
+  function cut(due: UndeliveredJob[]): { id: string; ids: string[]; suspect: boolean }[] {
+    const open = new Map<string, { id: string; ids: string[]; suspect: boolean }>()
+    const deliveries: { id: string; ids: string[]; suspect: boolean }[] = []
+    for (const { id, type, attempts, suspect } of due) {
+      const batch = attempts > 0 ? 1 : (registry.jobs.get(type)?.limits.batch ?? 1)
+      const growing = batch > 1 ? open.get(type) : undefined
+      if (growing && growing.ids.length < batch) {
+        growing.ids.push(id)
+        continue
+      }
+      const delivery = { id: uuidv7(), ids: [id], suspect }
+      deliveries.push(delivery)
+      if (batch > 1) open.set(type, delivery)
+    }
+    return deliveries
+  }
+
+  async function run() {
+    let busy = false
+    running = tick().then(
+      (more) => {
+        busy = more
+      },
+      (error) => app.log.warn({ err: error }, 'the relay failed, trying again')
+    )
+    await running
+    if (!stopped) timer = setTimeout(run, busy ? BUSY_TICK_MS : TICK_MS)
+  }
+
+  return {
+    start() {
+      stopped = false
+      app.queue.onLoss(() => {
+        lossSeen = true
+      })
+      timer = setTimeout(run, 0)
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Every error becomes a problem (RFC 9457), named in one place; for a browser, a page. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { compile } from '#schema/compile'
+import { type Fault, Problem } from '#schema/problem'
+import { toProblem } from './to-problem.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whether the client would rather have a page than JSON. */
+    wantsPage: () => boolean
+  }
+}
+
+async function problems(app: FastifyInstance) {
+  app.addSchema({ ...Problem, $id: 'Problem' })
+  // bodies of forms are decoded before the check; JSON is never coerced
+  app.setValidatorCompiler<Parameters<typeof compile>[0]>(({ schema, httpPart }) => {
+    const check = compile(schema, { from: httpPart === 'body' ? 'json' : 'text' })
+    return (given) => {
+      const { value, errors } = check(given)
+      return errors ? { error: asError(errors) } : { value }
+    }
+  })
+  app.decorateRequest('wantsPage', function (this: FastifyRequest) {
+    const { accept = '' } = this.headers
+    return accept.includes('text/html')
+  })
+  app.setErrorHandler(answer)
+  app.setNotFoundHandler((request, reply) => {
+    return answer(
+      { statusCode: 404, code: 'NOT_FOUND', message: `nothing is at ${request.url.split('?')[0]}` },
+      request,
+      reply
+    )
+  })
+}
+
+const asError = (errors: Fault[]) => Object.assign(new Error('invalid'), { validation: errors })
+
+function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: FastifyReply) {
+  const problem = { ...toProblem(error), instance: request.id }
+  if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'a request failed')
+  const { retryAfter } = error as { retryAfter?: number }
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  reply.code(problem.status)
+  if (request.wantsPage() && 'page' in reply) return reply.page('problem', { title: problem.title, problem })
+  return reply.type('application/problem+json; charset=utf-8').serializer(JSON.stringify).send(problem)
+}
+
+export default fp(problems, { name: 'problems', fastify: '5.x' })

@@ -1,0 +1,66 @@
+/** Which problem an error is. What the server did wrong is never told in detail. */
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError } from 'fastify'
+import type { Fault, Problem } from '#schema/problem'
+
+/** Faults that Fastify and its plugins find, by their code. */
+const KNOWN: Record<string, { status: number; code: string; detail: string }> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    status: 415,
+    code: 'UNSUPPORTED_MEDIA_TYPE',
+    detail: 'send application/json or application/x-www-form-urlencoded'
+  },
+  FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'EMPTY_BODY', detail: 'the body is empty; send a JSON object' },
+  FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'BROKEN_JSON', detail: 'the body is not valid JSON' },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    status: 413,
+    code: 'BODY_TOO_LARGE',
+    detail: 'the body is larger than is accepted here'
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    status: 400,
+    code: 'WRONG_CONTENT_LENGTH',
+    detail: 'the body does not have the length that Content-Length says'
+  }
+}
+
+export function toProblem(error: Partial<FastifyError>): Problem {
+  const known = KNOWN[error.code ?? '']
+  if (known) return problem(known.status, known.code, known.detail)
+  if (error.validation) return invalid(error.validation as unknown as Fault[], error.validationContext)
+  if (isUnreachable(error)) return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
+  const { statusCode: status = 500, code = '', message = '' } = error
+  if (status < 400 || (status >= 500 && !isOurs(code))) {
+    return problem(500, 'INTERNAL', 'something went wrong here; it was noted under the id of this request')
+  }
+  if (isOurs(code)) return problem(status, code, message, (error as { errors?: Fault[] }).errors)
+  if (error.name === 'SyntaxError') return problem(400, 'BROKEN_JSON', 'the body is not valid JSON')
+  const title = STATUS_CODES[status] ?? 'Error'
+  return problem(status, title.toUpperCase().replace(/[^A-Z]+/g, '_'), title)
+}
+
+function invalid(faults: Fault[], context = 'body'): Problem {
+  if (context === 'body') return problem(422, 'INVALID_BODY', 'the body does not fit; see errors', faults)
+  return problem(
+    400,
+    `INVALID_${context.toUpperCase()}`,
+    `the ${context} of the request does not fit; see errors`,
+    faults
+  )
+}
+
+function problem(status: number, code: string, detail: string, errors?: Fault[]): Problem {
+  const title = STATUS_CODES[status] ?? 'Error'
+  return { type: 'about:blank', title, status, code, detail, ...(errors && { errors: errors.slice(0, 100) }) }
+}
+
+/** Errors thrown by `problem()` have codes of our own; those of others start with their maker's sign. */
+const isOurs = (code: string) => /^[A-Z][A-Z0-9_]+$/.test(code) && !/^(FST_|FASTIFY_|ERR_|E[A-Z]+$)/.test(code)
+
+/** A read that found no connection, or whose connection broke. */
+function isUnreachable({ code = '', message = '' }: Partial<FastifyError>): boolean {
+  return (
+    /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0\d|08\w{3}|53300)$/.test(code) ||
+    /^(connection terminated|query read timeout|timeout e)/i.test(message)
+  )
+}

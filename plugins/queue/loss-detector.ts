@@ -1,0 +1,49 @@
+/** Notices that Redis lost its data: another `run_id`, or the sentinel key is gone. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { Redis } from 'ioredis'
+
+export interface LossDetectorOptions {
+  client: Redis
+  /** Key that holds the run id of the Redis that was last seen. It has no TTL, so that no cache policy evicts it. */
+  key: string
+  log: FastifyBaseLogger
+  /** Pause between two looks, in ms. Default 300. */
+  intervalMs?: number
+}
+
+export function createLossDetector({ client, key, log, intervalMs = 300 }: LossDetectorOptions) {
+  const listeners: (() => void)[] = []
+  let runId: string | undefined
+
+  async function look() {
+    if (client.status !== 'ready') return
+    runId ??= /run_id:(\w+)/.exec(await client.info('server'))?.[1] ?? ''
+    const seen = await client.get(key)
+    if (seen === runId) return
+    await client.set(key, runId)
+    log.warn({ found: seen ? 'another server' : 'no sentinel' }, 'Redis lost its data or was exchanged')
+    for (const listener of listeners) listener()
+  }
+
+  client.on('close', () => {
+    runId = undefined
+  })
+  let timer: NodeJS.Timeout
+  const schedule = () => {
+    timer = setTimeout(
+      () =>
+        look()
+          .catch((error) => log.debug({ err: error }, 'Redis did not answer'))
+          .finally(schedule),
+      intervalMs
+    )
+  }
+
+  return {
+    /** Starts looking with the first listener. */
+    onLoss: (listener: () => void) => {
+      if (listeners.push(listener) === 1) schedule()
+    },
+    stop: () => clearTimeout(timer)
+  }
+}

@@ -1,0 +1,54 @@
+/** What a handler is: how a job type's work is done. One file each in services/consumer/handlers, named as its type. */
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { PoolClient } from 'pg'
+import type { Static, TSchema } from 'typebox'
+import type { JobDefinition } from '#schema/job'
+
+export interface RunContext {
+  /** Aborts when the job is cancelled, times out, is taken over, or the consumer stops. */
+  signal: AbortSignal
+  /** Tells how far the work is, 0 to 100; shown within about a second. */
+  progress: (percent: number) => void
+  /** Logs with the job's id and trace. */
+  log: FastifyBaseLogger
+}
+
+export interface RunningJob<Payload> {
+  id: string
+  payload: Payload
+}
+
+/**
+ * `run` does one job, `runMany` the jobs of a delivery together and answers their results in order; a handler has one of them.
+ * They hold no database connection. What they throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else
+ * with the usual back-off. `store` writes the effects inside the transaction that finishes the jobs.
+ */
+export interface Handler<Payload, Result> {
+  run?: (payload: Payload, context: RunContext & { job: RunningJob<Payload> }) => Result | Promise<Result>
+  runMany?: (jobs: RunningJob<Payload>[], context: RunContext) => Result[] | Promise<Result[]>
+  store?: (tx: PoolClient, jobs: RunningJob<Payload>[], results: Result[]) => Promise<void>
+}
+
+export type HandlerFactory = (app: FastifyInstance) => Handler<unknown, unknown>
+
+/** Ties a handler to its job type's schemas. It is made once the consumer's plugins are there. */
+export function defineHandler<P extends TSchema, R extends TSchema>(
+  _definition: JobDefinition<P, R>,
+  factory: (app: FastifyInstance) => Handler<Static<P>, Static<R>>
+): HandlerFactory {
+  // the worker checks payloads against the definition's schema before it calls
+  return factory as HandlerFactory
+}
+
+export interface Verdict extends Error {
+  verdict: 'give-up' | 'retry'
+  retryInMs?: number
+}
+
+/** An error to throw: no further attempt makes sense. */
+export const giveUp = (detail: string, cause?: unknown): Verdict =>
+  Object.assign(new Error(detail, { cause }), { verdict: 'give-up' as const })
+
+/** An error to throw: the next attempt makes sense after so many milliseconds, if attempts are left. */
+export const retryIn = (retryInMs: number, detail: string, cause?: unknown): Verdict =>
+  Object.assign(new Error(detail, { cause }), { verdict: 'retry' as const, retryInMs })

@@ -1,0 +1,75 @@
+/** The leases that this consumer holds: renewed together each second, given back at the stop (design rule 6). */
+import type { FastifyInstance } from 'fastify'
+
+const RENEW_MS = 1_000
+
+export type ClaimedJob = Awaited<ReturnType<FastifyInstance['ledger']['claim']>>[number]
+
+/** Why a run was aborted. */
+export type AbortReason = 'lost' | 'timed_out' | 'stopping'
+
+export interface Held {
+  job: ClaimedJob
+  /** When it was claimed, by this process' monotonic clock, in ms. */
+  since: number
+  progress: number | null
+  abort: (reason: AbortReason) => void
+}
+
+export type Leases = ReturnType<typeof createLeases>
+
+export function createLeases({ app }: { app: FastifyInstance }) {
+  const held = new Map<string, Held>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function renew() {
+    const now = performance.now()
+    const due = [...held.values()].filter(({ since }) => now - since > RENEW_MS)
+    if (!due.length) return
+    const lost = await app.ledger.renew(due.map(({ job, progress }) => ({ id: job.id, token: job.token, progress })))
+    for (const { id, state } of lost) {
+      const lease = held.get(id)
+      if (!lease || !due.includes(lease)) continue
+      app.log.warn(
+        { jobId: id, state },
+        state === 'active' ? 'another consumer took a job over' : 'a running job was ended'
+      )
+      lease.abort('lost')
+      held.delete(id)
+    }
+  }
+
+  async function renewAgain() {
+    await renew().catch((error) => app.log.warn({ err: error }, 'leases were not renewed'))
+    timer = setTimeout(renewAgain, RENEW_MS)
+  }
+
+  return {
+    start: () => {
+      timer = setTimeout(renewAgain, RENEW_MS)
+    },
+
+    hold(job: ClaimedJob, abort: Held['abort']): Held {
+      const lease = { job, since: performance.now(), progress: null, abort }
+      held.set(job.id, lease)
+      return lease
+    },
+
+    /** Lets go of a lease whose job has been finished; it stays when another attempt holds it by now. */
+    drop({ id, token }: ClaimedJob) {
+      if (held.get(id)?.job.token === token) held.delete(id)
+    },
+
+    /** Stops renewing, aborts what still runs and returns it to the queue, attempt given back (design rule 13). */
+    async giveBack() {
+      clearTimeout(timer)
+      const rest = [...held.values()]
+      held.clear()
+      for (const { abort } of rest) abort('stopping')
+      await Promise.all(rest.map(({ job }) => app.ledger.finish({ job, outcome: 'released', delayMs: 0 }))).catch(
+        (error) =>
+          app.log.warn({ err: error }, 'running jobs were not given back; they come back when their leases end')
+      )
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/** One delivery as a pipeline: claim, check, run, finish. */
+import type { FastifyInstance } from 'fastify'
+import { groupBy } from '#schema/group-by'
+import type { Registry } from '#schema/registry'
+import { judgeError, judgePayload } from './endings.js'
+import type { Handler } from './handler.js'
+import type { AbortReason, ClaimedJob, Held, Leases } from './leases.js'
+
+/** Time that a handler gets to end after its signal aborted, in ms. */
+const STUBBORN_MS = 10_000
+
+export interface RunOptions {
+  app: FastifyInstance
+  registry: Registry
+  handlers: Map<string, Handler<unknown, unknown>>
+  leases: Leases
+  onBroken: (error: Error) => void
+}
+
+type Ending = Parameters<FastifyInstance['ledger']['finish']>[0]
+
+export function createRun({ app, registry, handlers, leases, onBroken }: RunOptions) {
+  return async ({ ids }: { ids: string[] }): Promise<void> => {
+    const jobs = await app.ledger.claim(ids)
+    const groups = groupBy(jobs, ({ type }) => type)
+    await Promise.all([...groups].map(([type, ofType]) => runType(type, ofType)))
+  }
+
+  async function runType(type: string, jobs: ClaimedJob[]): Promise<void> {
+    const definition = registry.jobs.get(type)
+    const handler = handlers.get(type)
+    const judged = jobs.map((job) => judgePayload(job, definition))
+    const refused = judged.filter((ending) => ending !== undefined)
+    const fit = jobs.filter((_, i) => judged[i] === undefined)
+    const runs =
+      !handler || !fit.length
+        ? []
+        : handler.runMany
+          ? [runTogether(handler, fit)]
+          : fit.map((job) => runAlone(handler, job))
+    await Promise.all([...refused.map(finish), ...runs])
+  }
+
+  function runTogether(handler: Handler<unknown, unknown>, jobs: ClaimedJob[]) {
+    return attempt(jobs, async (controller, held) => {
+      const progress = (percent: number) => {
+        for (const lease of held) lease.progress = percent
+      }
+      const log = app.log.child({ job: nameOf(jobs[0]), jobs: jobs.length })
+      const results = await handler.runMany?.(jobs, { signal: controller.signal, progress, log })
+      if (results?.length !== jobs.length)
+        throw new Error(`runMany answered ${results?.length} results for ${jobs.length} jobs`)
+      return results
+    })
+  }
+
+  function runAlone(handler: Handler<unknown, unknown>, job: ClaimedJob) {
+    return attempt([job], async (controller, [lease]) => {
+      const progress = (percent: number) => {
+        if (lease) lease.progress = percent
+      }
+      const log = app.log.child({ job: nameOf(job), jobId: job.id, trace: job.trace })
+      return [await handler.run?.(job.payload, { signal: controller.signal, progress, log, job })]
+    })
+  }
+
+  /** Holds the leases while the work runs, then finishes each job by what became of it. */
+  async function attempt(
+    jobs: ClaimedJob[],
+    work: (controller: AbortController, held: Held[]) => Promise<unknown[]>
+  ): Promise<void> {
+    const controller = new AbortController()
+    let open = jobs.length
+    const abort = (reason: AbortReason) => {
+      // neighbours go on while one job of a delivery is lost
+      if (reason === 'lost' && --open > 0) return
+      controller.abort(reason)
+    }
+    const held = jobs.map((job) => leases.hold(job, abort))
+    const timer = setTimeout(() => abort('timed_out'), Math.min(...jobs.map(({ timeoutMs }) => timeoutMs)))
+    const ended = await settle(work(controller, held), controller.signal)
+    clearTimeout(timer)
+    if (controller.signal.reason === 'stopping') return // given back by then
+    await Promise.all(jobs.map((job, i) => finish(judge(job, ended, i, controller.signal))))
+  }
+
+  function judge(job: ClaimedJob, ended: Settled, i: number, signal: AbortSignal): Ending {
+    if (ended.error !== undefined) return judgeError(job, ended.error, signal)
+    const result = ended.results?.[i]
+    const { errors } = registry.jobs.get(job.type)?.checkResult(result) ?? {}
+    if (!errors) return { job, outcome: 'done', result }
+    const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
+    return judgeError(job, Object.assign(new Error(detail), { code: 'RESULT_INVALID' }), signal)
+  }
+
+  /** Waits for the work; when it goes on for long after its signal aborted, gives it up and says that the process is broken. */
+  async function settle(work: Promise<unknown[]>, signal: AbortSignal): Promise<Settled> {
+    const settled = work.then(
+      (results): Settled => ({ results }),
+      (error): Settled => ({ error: error ?? new Error('the handler threw nothing') })
+    )
+    let timer: NodeJS.Timeout | undefined
+    const givenUp = new Promise<Settled>((resolve) => {
+      signal.addEventListener('abort', () => {
+        timer = setTimeout(() => {
+          if (signal.reason !== 'stopping') onBroken(new Error('a handler still runs long after its signal aborted'))
+          resolve({ error: new Error('the handler ignored its signal') })
+        }, STUBBORN_MS)
+      })
+    })
+    const first = await Promise.race([settled, givenUp])
+    clearTimeout(timer)
+    return first
+  }
+
+  async function finish(ending: Ending): Promise<void> {
+    const { job, outcome } = ending
+    try {
+      const ours = await app.ledger.finish(ending)
+      if (!ours) app.log.warn({ jobId: job.id, outcome }, 'a job ended after its lease was lost: nothing was written')
+      else if (outcome !== 'done')
+        app.log.warn({ jobId: job.id, trace: job.trace, ending: withoutJob(ending) }, 'an attempt did not succeed')
+    } catch (error) {
+      await finishRefused(job, outcome, error)
+    } finally {
+      leases.drop(job)
+    }
+  }
+
+  /** The effect could not be written: that is this attempt's error. */
+  async function finishRefused(job: ClaimedJob, outcome: Ending['outcome'], error: unknown): Promise<void> {
+    app.log.error({ err: error, jobId: job.id, outcome }, 'an attempt could not be finished')
+    if (outcome === 'done') await app.ledger.finish(judgeError(job, error)).catch(() => undefined)
+  }
+
+  function nameOf(job: ClaimedJob | undefined): string {
+    return `${registry.jobs.get(job?.type ?? '')?.queue}.${job?.type}`
+  }
+}
+
+interface Settled {
+  results?: unknown[]
+  error?: unknown
+}
+
+const withoutJob = ({ job: _, ...rest }: Ending) => rest

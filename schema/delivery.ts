@@ -1,0 +1,12 @@
+/** What travels through Redis: ids only, a wake-up and never the record. */
+import Type, { type Static } from 'typebox'
+import { Uuid } from './job.js'
+
+export const Delivery = Type.Object(
+  { v: Type.Literal(1), ids: Type.Array(Uuid, { minItems: 1, maxItems: 100 }) },
+  { additionalProperties: false }
+)
+export type Delivery = Static<typeof Delivery>
+
+/** Queue in which jobs travel whose last attempt ended without a word; a consumer runs one of them at a time. */
+export const SUSPECTS = 'suspects'

@@ -1,0 +1,74 @@
+/** The gateway: takes forms and jobs over HTTP. The list of its plugins is what it is made of. */
+import { randomUUID } from 'node:crypto'
+import formbody from '@fastify/formbody'
+import Fastify, { type FastifyInstance } from 'fastify'
+import database from '#plugins/database'
+import docs from '#plugins/docs'
+import forms from '#plugins/forms'
+import health from '#plugins/health'
+import idempotency from '#plugins/idempotency'
+import jobs from '#plugins/jobs'
+import ledger from '#plugins/ledger'
+import pages from '#plugins/pages'
+import problems from '#plugins/problems'
+import queue from '#plugins/queue'
+import security from '#plugins/security'
+import submissions from '#plugins/submissions'
+import type { Config } from '#schema/config'
+import type { Registry } from '#schema/registry'
+
+export interface GatewayOptions {
+  config: Config
+  registry: Registry
+  /** Called once when the process cannot keep its promise; it must end. */
+  die: (error: Error) => void
+}
+
+const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
+
+export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
+  const app = Fastify({
+    logger: { level: config.LOG_LEVEL, base: { service: 'gateway', pid: process.pid } },
+    disableRequestLogging: true,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    },
+    trustProxy: config.TRUST_PROXY ? config.TRUST_PROXY.split(',').map((address) => address.trim()) : false,
+    bodyLimit: config.BODY_LIMIT,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: config.KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error'
+  })
+  app.removeContentTypeParser('text/plain')
+
+  app.register(problems)
+  app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
+  app.register(formbody)
+  app.register(database, {
+    url: config.DATABASE_URL,
+    connections: config.DATABASE_CONNECTIONS,
+    commitDeadlineMs: config.COMMIT_DEADLINE_MS,
+    strict: config.STRICT_START,
+    onUnfit: die
+  })
+  app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
+  app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
+  app.register(ledger, {
+    registry,
+    openPerOwner: config.OPEN_JOBS_PER_OWNER,
+    openInAll: config.OPEN_JOBS,
+    watchLoad: true
+  })
+  app.register(submissions)
+  app.register(docs, { title: config.APP_NAME, version: config.APP_VERSION, description: config.APP_DESCRIPTION })
+  app.register(pages, { name: config.APP_NAME })
+
+  app.register(health)
+  app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
+  app.register(jobs)
+  return app
+}

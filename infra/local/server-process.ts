@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
 export interface Exit {
@@ -12,6 +13,8 @@ export interface ServerProcess {
   ready: RegExpMatchArray
   exited: Promise<Exit>
   kill(signal: NodeJS.Signals): void
+  /** Whether it keeps our own process alive. It does at first. */
+  hold(alive: boolean): void
   /** Sends the signal and waits; SIGKILL follows when the process is still there after the grace time (ms). */
   stop(signal: NodeJS.Signals, grace?: number): Promise<Exit>
 }
@@ -66,7 +69,14 @@ export async function spawnServer(options: ServerProcessOptions): Promise<Server
       const match = line.match(ready)
       if (!match || child.pid === undefined) return
       settle()
-      resolve({ pid: child.pid, ready: match, exited, kill, stop: (s, grace) => stop(child, exited, s, grace) })
+      resolve({
+        pid: child.pid,
+        ready: match,
+        exited,
+        kill,
+        hold: (alive) => hold(child, alive),
+        stop: (signalName, grace) => stop(child, exited, signalName, grace)
+      })
     })
   })
 }
@@ -79,7 +89,15 @@ export function waitForExit(child: ChildProcess): Promise<Exit> {
   })
 }
 
+/** Makes a child keep our process alive, or not. */
+export function hold(child: ChildProcess, alive: boolean): void {
+  const change = alive ? 'ref' : 'unref'
+  child[change]()
+  for (const pipe of [child.stdout, child.stderr]) if (pipe instanceof Socket) pipe[change]()
+}
+
 async function stop(child: ChildProcess, exited: Promise<Exit>, signal: NodeJS.Signals, grace = 15_000): Promise<Exit> {
+  hold(child, true)
   child.kill(signal)
   const timer = setTimeout(() => child.kill('SIGKILL'), grace)
   const exit = await exited

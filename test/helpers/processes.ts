@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Exit, waitForExit } from '../../infra/local/server-process.js'
+import { type Exit, hold, waitForExit } from '../../infra/local/server-process.js'
 import type { Scope } from './services.js'
 
 export interface Process {
@@ -70,13 +70,18 @@ async function startProcess(
     const exited = waitForExit(child)
     const url = await listening(child, lines, timeout)
     settings = { ...settings, [portName]: new URL(url).port }
+    hold(child, false) // as in services.ts: a running process must not keep the test file from its teardown
     return { child, exited, url, pid: child.pid ?? 0 }
   }
 
   let running = await launch()
+  const ended = () => {
+    hold(running.child, true)
+    return running.exited
+  }
   const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
     running.child.kill(signal)
-    if (!PASSING.includes(signal)) await running.exited
+    if (!PASSING.includes(signal)) await ended()
   }
   t.teardown(() => kill())
   return {
@@ -89,7 +94,7 @@ async function startProcess(
       return running.pid
     },
     get exited() {
-      return running.exited
+      return ended()
     },
     async restart(changes = {}) {
       await kill('SIGTERM')

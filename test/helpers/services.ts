@@ -91,7 +91,13 @@ export async function startRedis(
 }
 
 async function controlled(launch: () => Promise<Postgres | Redis>, port: number): Promise<Service> {
-  let server: Postgres | Redis | undefined = await launch()
+  // The server must not keep the test alive: tap ends a file, and so runs its teardown, when nothing else is going on.
+  const launchIdle = async () => {
+    const started = await launch()
+    started.hold(false)
+    return started
+  }
+  let server: Postgres | Redis | undefined = await launchIdle()
   const signal = async (name: NodeJS.Signals) => {
     if (server) send(name, [server.pid, ...(await childrenOf(server.pid))])
   }
@@ -101,13 +107,14 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
       return server?.pid
     },
     async start() {
-      server ??= await launch()
+      server ??= await launchIdle()
     },
     async stop() {
       await server?.stop()
       server = undefined
     },
     async kill() {
+      server?.hold(true)
       await signal('SIGKILL')
       await server?.exited
       server = undefined

@@ -16,9 +16,8 @@ async function docs(app: FastifyInstance, { title, version, description }: DocsO
     openapi: { openapi: '3.1.0', info: { title, version, description } },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) }
   })
-  for (const routePrefix of ['/docs', '/api/doc']) {
-    await app.register(swaggerUi, { routePrefix, staticCSP: true })
-  }
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  app.get('/api/doc', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 

@@ -34,7 +34,9 @@ export function createFinish(app: FastifyInstance) {
     const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
     const released = ofOutcome('released')
     const ended = new Set<string>()
-    const note = (ids: string[]) => ids.forEach((id) => ended.add(id))
+    const note = (ids: string[]) => {
+      for (const id of ids) ended.add(id)
+    }
 
     if (done.length) note(await finishSucceeded(client, done))
     // only what was still ours gets its effect

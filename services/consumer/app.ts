@@ -1,5 +1,5 @@
 /** The consumer: takes jobs from the queue and runs their handlers. */
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import database from '#plugins/database'
 import health from '#plugins/health'
 import idempotency from '#plugins/idempotency'
@@ -26,7 +26,7 @@ export const loadHandlers = () => loadFolder<ConsumerOptions['handlers'][string]
 export function buildConsumer({ config, registry, handlers, die }: ConsumerOptions): FastifyInstance {
   const app = Fastify({
     logger: { level: config.LOG_LEVEL, base: { service: 'consumer', pid: process.pid } },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true
   })
   app.register(problems)

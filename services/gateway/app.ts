@@ -1,7 +1,7 @@
 /** The gateway: takes forms and jobs over HTTP. The list of its plugins is what it is made of. */
 import { randomUUID } from 'node:crypto'
 import formbody from '@fastify/formbody'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
 import forms from '#plugins/forms'
@@ -29,7 +29,7 @@ const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
   const app = Fastify({
     logger: { level: config.LOG_LEVEL, base: { service: 'gateway', pid: process.pid } },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()

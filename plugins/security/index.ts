@@ -1,4 +1,4 @@
-/** What every answer and every request from outside is held to: headers, ids, limits by address. */
+/** What every answer and every request from outside is held to: headers, limits by address. */
 import { createHmac } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -57,9 +57,6 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
           retryAfter: Math.ceil(ttl / 1_000)
         })
     }
-  })
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
   })
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import accessLog from '#plugins/access-log'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
 import forms from '#plugins/forms'
@@ -45,6 +46,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   })
   app.removeContentTypeParser('text/plain')
 
+  app.register(accessLog)
   app.register(problems)
   app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
   app.register(formbody)

@@ -1,0 +1,16 @@
+/** One line for each answered request; the id in it follows the request into the job and the consumer's log. */
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+async function accessLog(app: FastifyInstance) {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url, ip } = request
+    const ms = Math.round(reply.elapsedTime * 10) / 10
+    request.log.info({ method, path: url.split('?', 1)[0], status: reply.statusCode, ms, ip }, 'answered')
+  })
+}
+
+export default fp(accessLog, { name: 'access-log', fastify: '5.x' })

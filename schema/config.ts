@@ -30,7 +30,7 @@ export const Config = Type.Object(
     }),
     DATABASE_URL: url(POSTGRES, 'Postgres, in the role that serves (no DELETE, no DDL); no default'),
     DATABASE_OWNER_URL: Type.Optional(url(POSTGRES, 'Postgres, in the role that migrates; DATABASE_URL when absent')),
-    DATABASE_CONNECTIONS: count(10, 3, 500, 'connections that one process may hold open'),
+    DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),
     REDIS_URL: url('^rediss?://', 'Redis; no default'),
     REDIS_PREFIX: text('bq', "prefix of Bee-Queue's keys"),
     STRICT_START: flag(false, 'exit when Postgres or Redis is away at the start, instead of waiting for it'),

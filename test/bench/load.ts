@@ -1,0 +1,120 @@
+/** The load: wrk, or autocannon where wrk is not installed. */
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export interface Load {
+  /** Name and version of the tool. */
+  tool: string
+  /** Sends requests over `CONNECTIONS` kept-alive connections for some seconds. */
+  run(url: string, seconds: number): Promise<LoadResult>
+  /** Sends exactly this many. */
+  fill(url: string, requests: number): Promise<void>
+}
+
+export interface LoadResult {
+  /** Answers below 400. */
+  answered: number
+  /** Answers from 400 on, and broken or refused connections. */
+  errors: number
+  seconds: number
+  /** Latency in ms. */
+  p50: number
+  p99: number
+}
+
+export const CONNECTIONS = 64
+export const WARM_UP_SECONDS = 2
+
+const run = promisify(execFile)
+
+/** Requests post this body; without one they get. */
+export async function createLoad(folder: string, body?: object): Promise<Load> {
+  const json = body && JSON.stringify(body)
+  const fill = (url: string, requests: number) => fillWithAutocannon(url, json, requests)
+  const version = await findWrk()
+  if (!version) return { tool: autocannonVersion(), run: (url, seconds) => runAutocannon(url, json, seconds), fill }
+  const script = join(folder, `wrk-${json ? 'post' : 'get'}.lua`)
+  await writeFile(script, wrkScript(json))
+  return { tool: version, run: (url, seconds) => runWrk(url, script, seconds), fill }
+}
+
+async function findWrk(): Promise<string | undefined> {
+  // it prints its version with its usage and ends with code 1
+  const { stdout = '' } = await run('wrk', ['--version']).catch((error: { stdout?: string }) => error)
+  return stdout.match(/^wrk [^ ]+/)?.[0]
+}
+
+async function runWrk(url: string, script: string, seconds: number): Promise<LoadResult> {
+  const { stdout } = await run('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url])
+  const result: WrkResult = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{')))
+  const { requests, status, connect, read, write, timeout, us, p50, p99 } = result
+  return {
+    answered: requests - status,
+    errors: status + connect + read + write + timeout,
+    seconds: us / 1e6,
+    p50: p50 / 1000,
+    p99: p99 / 1000
+  }
+}
+
+type WrkResult = Record<'requests' | 'us' | 'status' | 'connect' | 'read' | 'write' | 'timeout' | 'p50' | 'p99', number>
+
+function wrkScript(json: string | undefined): string {
+  const post = `wrk.method = 'POST'
+wrk.headers['Content-Type'] = 'application/json'
+wrk.headers['Accept'] = 'application/json'
+wrk.body = [==[${json}]==]
+`
+  return `${json ? post : ''}function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format('\\n{"requests":%d,"us":%d,"status":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d,"p50":%d,"p99":%d}\\n',
+    summary.requests, summary.duration, e.status, e.connect, e.read, e.write, e.timeout, latency:percentile(50), latency:percentile(99)))
+end
+`
+}
+
+async function runAutocannon(url: string, json: string | undefined, seconds: number): Promise<LoadResult> {
+  const result = await autocannon(url, json, ['-d', String(seconds)])
+  return {
+    answered: result['2xx'],
+    errors: result.non2xx + result.errors,
+    seconds: result.duration,
+    p50: result.latency.p50,
+    p99: result.latency.p99
+  }
+}
+
+async function fillWithAutocannon(url: string, json: string | undefined, requests: number): Promise<void> {
+  const { '2xx': answered } = await autocannon(url, json, ['-a', String(requests)])
+  if (answered !== requests)
+    throw new Error(`${requests} requests to ${new URL(url).pathname}: only ${answered} got 2xx`)
+}
+
+interface AutocannonResult {
+  '2xx': number
+  non2xx: number
+  errors: number
+  duration: number
+  latency: { p50: number; p99: number }
+}
+
+async function autocannon(url: string, json: string | undefined, args: string[]): Promise<AutocannonResult> {
+  const post = ['-m', 'POST', '-H', 'content-type=application/json', '-H', 'accept=application/json', '-b', json ?? '']
+  const all = [
+    'node_modules/autocannon/autocannon.js',
+    '-c',
+    String(CONNECTIONS),
+    '-j',
+    ...args,
+    ...(json ? post : []),
+    url
+  ]
+  const { stdout } = await run(process.execPath, all, { maxBuffer: 1e8 })
+  return JSON.parse(stdout)
+}
+
+function autocannonVersion(): string {
+  return 'autocannon (wrk is not on PATH; it takes more of the machine than wrk does, so all rates are lower)'
+}

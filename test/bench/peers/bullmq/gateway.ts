@@ -1,0 +1,27 @@
+/** Fastify and BullMQ: one `add` a request. */
+import { Queue } from 'bullmq'
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { contact } from '../contact.js'
+
+const connection = new Redis(process.env.REDIS_URL ?? '')
+const queue = new Queue('submissions', {
+  connection,
+  defaultJobOptions: { removeOnComplete: true, removeOnFail: 1000 }
+})
+const app = Fastify()
+
+app.post('/async', { schema: { body: contact } }, async (request, reply) => {
+  const job = await queue.add('store', { form: 'contact', data: request.body })
+  return reply.code(202).send({ id: job.id, status: 'queued' })
+})
+
+process.once('SIGTERM', async () => {
+  await app.close()
+  await queue.close()
+  await connection.quit()
+})
+
+await queue.waitUntilReady()
+await app.listen({ port: Number(process.env.PORT) })
+process.stdout.write('ready\n')

@@ -1,0 +1,122 @@
+/** What is compared: Beeline and the peers a user would take instead. */
+import type { Redis } from 'ioredis'
+import type pg from 'pg'
+import { migrate } from '../../infra/postgres/migrate.js'
+
+export interface Side {
+  title: string
+  /** Programs, relative to `build/`. */
+  gateway: string
+  consumer: string
+  /** What the log of either says when it serves. */
+  ready: RegExp
+  /** Names of the works that it takes part in. */
+  works: string[]
+  /** Paths that take the contact form; a side without `sync` would do it as the plain one does. */
+  sync?: string
+  async: string
+  /** Makes the tables in a new database. */
+  migrate(database: pg.Client, url: string): Promise<void>
+  environment(place: Place): NodeJS.ProcessEnv
+  /** Accepted jobs that have no row yet. */
+  countOpen(stores: { database: pg.Client; redis: Redis }): Promise<number>
+}
+
+export interface Place {
+  port: number
+  consumerPort: number
+  databaseUrl: string
+  redisUrl: string
+}
+
+const peer = {
+  ready: /^ready$/m,
+  async: '/async',
+  async migrate(database: pg.Client) {
+    await database.query(`
+      create table submissions (
+        id uuid primary key default gen_random_uuid(),
+        form text not null,
+        mode text not null,
+        data jsonb not null,
+        created_at timestamptz not null default now()
+      )`)
+  },
+  environment: ({ port, databaseUrl, redisUrl }: Place) => ({
+    PORT: String(port),
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl
+  })
+}
+
+export const plain: Side = {
+  ...peer,
+  title: 'Fastify + Bee-Queue, written plainly',
+  gateway: 'test/bench/peers/plain/gateway.js',
+  consumer: 'test/bench/peers/plain/worker.js',
+  sync: '/sync',
+  works: ['sync', 'accept', 'drain', 'together', 'latency'],
+  countOpen: ({ redis }) => countKeys(redis, ['bq:submissions:waiting', 'bq:submissions:active'])
+}
+
+export const sides: Record<string, Side> = {
+  plain,
+  bullmq: {
+    ...peer,
+    title: 'Fastify + BullMQ',
+    gateway: 'test/bench/peers/bullmq/gateway.js',
+    consumer: 'test/bench/peers/bullmq/worker.js',
+    works: ['accept', 'drain', 'together', 'latency'],
+    countOpen: ({ redis }) => countKeys(redis, ['bull:submissions:wait', 'bull:submissions:active'])
+  },
+  'pg-boss': {
+    ...peer,
+    title: 'Fastify + pg-boss',
+    gateway: 'test/bench/peers/pg-boss/gateway.js',
+    consumer: 'test/bench/peers/pg-boss/worker.js',
+    works: ['accept', 'drain', 'together'],
+    countOpen: ({ database }) =>
+      count(database, `select count(*)::int as n from pgboss.job where name = 'submissions' and state < 'completed'`)
+  },
+  beeline: {
+    title: 'Beeline',
+    gateway: 'services/gateway/server.js',
+    consumer: 'services/consumer/server.js',
+    ready: /Server listening at/,
+    sync: '/sync/contact',
+    works: plain.works,
+    async: '/async/contact',
+    async migrate(_database, url) {
+      await migrate({ ownerUrl: url, appUrl: inServingRole(url) })
+    },
+    environment: ({ port, consumerPort, databaseUrl, redisUrl }) => ({
+      PORT: String(port),
+      CONSUMER_PORT: String(consumerPort),
+      DATABASE_URL: inServingRole(databaseUrl),
+      REDIS_URL: redisUrl,
+      SECRET_KEY: 'the-secret-of-a-benchmark-is-no-secret',
+      // raised, not switched off: they are counted as ever
+      SUBMISSIONS_PER_MINUTE: '100000000',
+      OPEN_JOBS_PER_OWNER: '100000000',
+      OPEN_JOBS: '1000000000'
+    }),
+    countOpen: ({ database }) =>
+      count(database, `select count(*)::int as n from jobs where state in ('queued', 'active')`)
+  }
+}
+
+/** The address in the role that may neither delete rows nor change the structure. */
+function inServingRole(url: string): string {
+  return Object.assign(new URL(url), { username: 'beeline_app' }).href
+}
+
+/** The one number that a statement answers in a column `n`. */
+export async function count(database: pg.Client, statement: string): Promise<number> {
+  const { rows } = await database.query<{ n: number }>(statement)
+  return rows[0]?.n ?? Number.NaN
+}
+
+async function countKeys(redis: Redis, lists: string[]): Promise<number> {
+  const lengths = await Promise.all(lists.map((key) => redis.llen(key)))
+  return lengths.reduce((sum, length) => sum + length, 0)
+}

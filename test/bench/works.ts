@@ -1,0 +1,69 @@
+/** The works of the benchmark: each drives one side through one run and answers what was measured. */
+import type { Cpu } from './cpu.js'
+import { drain } from './drain.js'
+import { driveAndCount } from './drive.js'
+import { measureLatency, runTogether } from './flow.js'
+import type { Load } from './load.js'
+import type { Stage } from './stage.js'
+
+export interface Measures {
+  /** Answers or jobs in a second. */
+  rate: number
+  /** ms */
+  p50?: number
+  p99?: number
+  /** Answers from 400 on, and broken connections. */
+  errors: number
+  /** CPU seconds for 1000 answers or jobs. */
+  cpu: Cpu
+  /** Resident memory of gateway and consumer under load, in MB. */
+  memory?: number
+  /** Longest time from sending a submission to its row, in ms. */
+  lag?: number
+}
+
+export interface WorkOptions {
+  seconds: number
+  jobs: number
+}
+
+export interface Work {
+  title: string
+  /** What a rate counts. */
+  unit: string
+  run(stage: Stage, load: Load, options: WorkOptions): Promise<Measures>
+}
+
+export const works: Record<string, Work> = {
+  sync: {
+    title: 'Sync: a form stored directly, one committed row before the answer',
+    unit: 'requests/s',
+    async run(stage, load, { seconds }) {
+      await Promise.all([stage.start('gateway'), stage.start('consumer')])
+      return driveAndCount(stage, stage.side.sync ?? '', load, seconds)
+    }
+  },
+  accept: {
+    title: 'Async accept: a form taken as a job, consumer stopped',
+    unit: 'requests/s',
+    async run(stage, load, { seconds }) {
+      await stage.start('gateway')
+      return driveAndCount(stage, stage.side.async, load, seconds)
+    }
+  },
+  drain: {
+    title: 'Drain: waiting jobs become rows after the consumer starts',
+    unit: 'jobs/s',
+    run: drain
+  },
+  together: {
+    title: 'Producers and consumers together',
+    unit: 'jobs/s',
+    run: runTogether
+  },
+  latency: {
+    title: 'Submitted → row committed, 50 submissions a second',
+    unit: 'submissions/s',
+    run: measureLatency
+  }
+}

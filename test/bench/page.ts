@@ -41,7 +41,8 @@ ${CONNECTIONS} kept-alive connections for ${seconds} s; the drain takes ${jobs} 
 - Memory is what gateway and consumer hold together at the end of "together".
 - The time to the row runs from sending a marked submission (50 a second) to the moment that Postgres noted for its commit (\`track_commit_timestamp\`); the
   sync of that commit to the disk comes after it, for all sides alike.
-- After each run rows and open jobs are counted against the answers. A difference stops the benchmark.
+- After each run rows and open jobs are counted against the answers: exactly in the drain and at a steady pace, else but for the ${CONNECTIONS} requests
+  that the end of a load cuts off. A difference stops the benchmark.
 
 Machine:
 

@@ -13,9 +13,9 @@ export type Checked<T> = { value: T; errors?: undefined } | { value?: undefined;
 export interface CompileOptions {
   /**
    * Where the value comes from. 'json' (default) is never coerced; 'text' (form bodies, paths, queries, environment)
-   * is decoded by the schema first and receives its defaults.
+   * is decoded by the schema first and receives its defaults; 'headers' are texts that HTTP has checked already.
    */
-  from?: 'json' | 'text'
+  from?: 'json' | 'text' | 'headers'
 }
 
 /** A check of values against the schema, answering the value or what is wrong with it, at most one fault a place. */
@@ -27,7 +27,7 @@ export function compile<T extends TSchema>(
   return (given) => {
     const value = from === 'text' ? Value.Default(schema, decodeText(schema, given)) : given
     if (!validator.Check(value)) return { errors: describe(validator.Errors(value), schema, value) }
-    const unstorable = findUnstorable(value, '')
+    const unstorable = from === 'headers' ? undefined : findUnstorable(value, '')
     return unstorable ? { errors: [unstorable] } : { value }
   }
 }

@@ -3,13 +3,15 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 async function accessLog(app: FastifyInstance) {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    done()
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, url, ip } = request
     const ms = Math.round(reply.elapsedTime * 10) / 10
     request.log.info({ method, path: url.split('?', 1)[0], status: reply.statusCode, ms, ip }, 'answered')
+    done()
   })
 }
 

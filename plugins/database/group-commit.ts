@@ -29,7 +29,10 @@ export interface GroupCommitOptions<Item, Outcome> {
  * @throws problem 503 `OVERLOADED` at once when too much waits, `DATABASE_UNAVAILABLE` when nothing was written before the
  * deadline, `OUTCOME_UNKNOWN` when that cannot be told; or Postgres' own error when this very item is at fault.
  */
-export type GroupCommit<Item, Outcome> = (item: Item) => Promise<Outcome>
+export type GroupCommit<Item, Outcome> = ((item: Item) => Promise<Outcome>) & {
+  /** Resolves when nothing waits any more. */
+  drained: () => Promise<void>
+}
 
 interface Entry<Item, Outcome> {
   item: Item
@@ -52,7 +55,7 @@ export function createGroupCommit<Item, Outcome>(
 ): GroupCommit<Item, Outcome> {
   const waiting: Entry<Item, Outcome>[] = []
   let waitingBytes = 0
-  let busy = false
+  let draining: Promise<void> | undefined
 
   function takeGroup(): Entry<Item, Outcome>[] {
     let bytes = 0
@@ -67,9 +70,8 @@ export function createGroupCommit<Item, Outcome>(
   }
 
   async function drain() {
-    busy = true
     while (waiting.length) await commit(takeGroup(), Date.now() + deadlineMs)
-    busy = false
+    draining = undefined
   }
 
   async function commit(entries: Entry<Item, Outcome>[], deadline: number): Promise<void> {
@@ -110,7 +112,7 @@ export function createGroupCommit<Item, Outcome>(
     }
   }
 
-  return (item) => {
+  const submit = (item: Item): Promise<Outcome> => {
     const bytes = sizeOf(item)
     if (waiting.length >= maxWaiting || waitingBytes + bytes > maxWaitingBytes) {
       return Promise.reject(problem(503, 'OVERLOADED', 'too many requests wait for the database', { retryAfter: 1 }))
@@ -118,9 +120,10 @@ export function createGroupCommit<Item, Outcome>(
     return new Promise((resolve, reject) => {
       waiting.push({ item, bytes, resolve, reject })
       waitingBytes += bytes
-      if (!busy) void drain()
+      draining ??= drain()
     })
   }
+  return Object.assign(submit, { drained: async () => draining })
 }
 
 function refuse(entries: { reject: (error: unknown) => void }[], error: unknown) {

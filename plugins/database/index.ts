@@ -51,7 +51,16 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     client.on('error', (error) => app.log.warn({ err: error }, 'a database connection broke'))
   )
 
-  app.decorate('groupCommit', (group) => createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...group }))
+  const groups: { drained: () => Promise<void> }[] = []
+  app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
+    const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...options })
+    groups.push(group)
+    return group
+  })
+  // before the pool ends: what waits may be a request whose client has gone
+  app.addHook('onClose', async () => {
+    await Promise.all(groups.map((group) => group.drained()))
+  })
 
   const refuseUnfit = async () => {
     const unsafe = await findUnsafeSetting(app.pg)

@@ -48,7 +48,7 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
           schema: submitSchema(form, mode, hide),
           config: app.submissionLimit,
           attachValidation: true, // a browser gets its form back, with what is wrong beside each field
-          preValidation: async (request) => decodeBody(request, form)
+          preValidation: decodeBody(form)
         },
         ways[mode]
       )

@@ -10,13 +10,17 @@ import { showForm } from './pages.js'
 const PAGE_FIELDS = { key: 'idempotency_key', trap: 'website' }
 
 /** Turns the text fields of a form body into the values of its schema; JSON stays as it is. */
-export function decodeBody(request: FastifyRequest, form: Form): void {
-  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return
-  const typed = { ...(request.body as Record<string, string | string[]>) }
-  const { [PAGE_FIELDS.key]: _key, [PAGE_FIELDS.trap]: trap, ...fields } = typed
-  request.typed = typed
-  if (trap) throw problem(422, 'TRAPPED', `leave the field ${PAGE_FIELDS.trap} empty: it is there to catch programs`)
-  request.body = decodeText(form.schema, fields)
+export function decodeBody(form: Form) {
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
+    if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return done()
+    const typed = { ...(request.body as Record<string, string | string[]>) }
+    const { [PAGE_FIELDS.key]: _key, [PAGE_FIELDS.trap]: trap, ...fields } = typed
+    request.typed = typed
+    if (trap)
+      return done(problem(422, 'TRAPPED', `leave the field ${PAGE_FIELDS.trap} empty: it is there to catch programs`))
+    request.body = decodeText(form.schema, fields)
+    done()
+  }
 }
 
 export function storeDirectly(form: Form) {

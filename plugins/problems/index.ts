@@ -16,7 +16,7 @@ async function problems(app: FastifyInstance) {
   app.addSchema({ ...Problem, $id: 'Problem' })
   // bodies of forms are decoded before the check; JSON is never coerced
   app.setValidatorCompiler<Parameters<typeof compile>[0]>(({ schema, httpPart }) => {
-    const check = compile(schema, { from: httpPart === 'body' ? 'json' : 'text' })
+    const check = compile(schema, { from: httpPart === 'body' ? 'json' : httpPart === 'headers' ? 'headers' : 'text' })
     return (given) => {
       const { value, errors } = check(given)
       return errors ? { error: asError(errors) } : { value }

@@ -27,7 +27,7 @@ export function compile<T extends TSchema>(
   return (given) => {
     const value = from === 'text' ? Value.Default(schema, decodeText(schema, given)) : given
     if (!validator.Check(value)) return { errors: describe(validator.Errors(value), schema, value) }
-    const unstorable = from === 'headers' ? undefined : findUnstorable(value, '')
+    const unstorable = from === 'headers' ? undefined : findUnstorable(value)
     return unstorable ? { errors: [unstorable] } : { value }
   }
 }
@@ -125,17 +125,15 @@ function at(root: unknown, pointer: string): unknown {
 }
 
 /** Postgres keeps neither NUL nor half a surrogate pair: refuse them rather than fail or change what was typed. */
-function findUnstorable(value: unknown, pointer: string): Fault | undefined {
+function findUnstorable(value: unknown): Fault | undefined {
   if (typeof value === 'string') {
-    if (value.includes('\0')) return { pointer, detail: 'must not contain the character NUL' }
-    if (!value.isWellFormed()) return { pointer, detail: 'must not contain half of a surrogate pair' }
-    return undefined
+    if (value.includes('\0')) return { pointer: '', detail: 'must not contain the character NUL' }
+    return value.isWellFormed() ? undefined : { pointer: '', detail: 'must not contain half of a surrogate pair' }
   }
   if (typeof value !== 'object' || value === null) return undefined
   for (const [name, child] of Object.entries(value)) {
-    const place = `${pointer}/${escapePointer(name)}`
-    const fault = findUnstorable(child, place) ?? (Array.isArray(value) ? undefined : findUnstorable(name, place))
-    if (fault) return fault
+    const fault = findUnstorable(child) ?? findUnstorable(name)
+    if (fault) return { ...fault, pointer: `/${escapePointer(name)}${fault.pointer}` }
   }
   return undefined
 }

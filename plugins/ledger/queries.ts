@@ -4,6 +4,13 @@ import type { Job, JobState, JobStatus } from '#schema/job'
 
 type Queryable = Pick<Pool | PoolClient, 'query'>
 
+/**
+ * States in statements that look rows up by id. The other collation keeps the planner from the partial indexes on state, which it
+ * may find small once and go through whole, for each id, ever after.
+ */
+const IS_QUEUED = `jobs.state collate "C" = 'queued'`
+const IS_ACTIVE = `jobs.state collate "C" = 'active'`
+
 /** A lease lasts this long unless it is renewed, in seconds. */
 export const LEASE_S = 6
 
@@ -73,7 +80,7 @@ export async function claimJobs(
     text: `update jobs
               set state = 'active', attempts = attempts + 1, version = version + 1, progress = null,
                   lease_token = $3, lease_until = now() + make_interval(secs => ${LEASE_S}), started_at = now()
-            where id = any($1::uuid[]) and state = 'queued' and run_at <= now()
+            where id = any($1::uuid[]) and ${IS_QUEUED} and run_at <= now()
               and (expires_at is null or expires_at > now())
               and (attempts = 0 or id = any($2::uuid[])) and attempts < max_attempts
            returning id, type, payload, schema_version as "schemaVersion", attempts, max_attempts as "maxAttempts",
@@ -95,7 +102,7 @@ export async function finishSucceeded(
               set state = 'succeeded', result = given.result, error = null, progress = 100, version = version + 1,
                   lease_token = null, lease_until = null, finished_at = now()
              from json_to_recordset($1::json) as given (id uuid, token uuid, result jsonb)
-            where jobs.id = given.id and jobs.lease_token = given.token and jobs.state = 'active'
+            where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
            returning jobs.id`,
     values: [JSON.stringify(given)]
   })
@@ -120,7 +127,7 @@ export async function finishFailed(
                     error = given.error, version = version + 1, suspect = false, progress = null,
                     lease_token = null, lease_until = null, delivery_id = null, delivered_at = null
                from json_to_recordset($1::json) as given (id uuid, token uuid, outcome text, error jsonb, retry_ms float8)
-              where jobs.id = given.id and jobs.lease_token = given.token and jobs.state = 'active'
+              where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
              returning jobs.id, attempts, outcome, jobs.error, started_at
            ), noted as (
              insert into job_attempts (job_id, attempt, outcome, error, started_at)
@@ -146,7 +153,7 @@ export async function finishReleased(
                   run_at = now() + make_interval(secs => delay_ms / 1000.0),
                   lease_token = null, lease_until = null, delivery_id = null, delivered_at = null
              from json_to_recordset($1::json) as given (id uuid, token uuid, delay_ms float8)
-            where jobs.id = given.id and jobs.lease_token = given.token and jobs.state = 'active'
+            where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
            returning jobs.id`,
     values: [JSON.stringify(given)]
   })
@@ -178,7 +185,7 @@ export async function renewLeases(db: Queryable, leases: Lease[]): Promise<LostL
            ), mine as (
              select jobs.id, given.progress
                from jobs join given on jobs.id = given.id
-              where jobs.lease_token = given.token and jobs.state = 'active'
+              where jobs.lease_token = given.token and ${IS_ACTIVE}
                 for update of jobs skip locked
            ), renewed as (
              update jobs
@@ -259,7 +266,7 @@ export async function stampDeliveries(
     name: 'stamp_deliveries',
     text: `update jobs set delivery_id = given.delivery_id, delivered_at = now()
              from unnest($1::uuid[], $2::uuid[]) as given (id, delivery_id)
-            where jobs.id = given.id and state = 'queued' and jobs.delivery_id is null
+            where jobs.id = given.id and ${IS_QUEUED} and jobs.delivery_id is null
            returning jobs.id`,
     values: [deliveries.flatMap(({ ids }) => ids), deliveries.flatMap(({ id, ids }) => ids.map(() => id))]
   })

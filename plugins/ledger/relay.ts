@@ -24,7 +24,7 @@ const BUSY_TICK_MS = 50
 /** Pause between two checks of what Redis still holds. */
 const CHECK_MS = 2_000
 /** Rows read for one queue in one tick. */
-const MOST_ROWS = 20_000
+const MOST_ROWS = 5_000
 
 export interface RelayOptions {
   app: FastifyInstance

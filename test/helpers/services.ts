@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findFreePort } from '../../infra/local/ports.js'
 import { startPostgres as launchPostgres, OWNER, type Postgres } from '../../infra/local/postgres.js'
+import { sendTo } from '../../infra/local/process-list.js'
 import { startRedis as launchRedis, type Redis } from '../../infra/local/redis.js'
 import { findRedis } from '../../infra/local/redis-program.js'
 import { APP_ROLE, findPrograms, findTemplate, makeTemporaryFolder, urlOf } from './postgres-template.js'
@@ -99,7 +100,8 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
   }
   let server: Postgres | Redis | undefined = await launchIdle()
   const signal = async (name: NodeJS.Signals) => {
-    if (server) send(name, [server.pid, ...(await childrenOf(server.pid))])
+    const pids = server ? [server.pid, ...(await childrenOf(server.pid))] : []
+    for (const pid of pids) sendTo(pid, name)
   }
   return {
     port,
@@ -121,17 +123,6 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
     },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT')
-  }
-}
-
-/** Sends a signal to each process that is still there. */
-export function send(signal: NodeJS.Signals, pids: number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-    }
   }
 }
 

@@ -30,7 +30,7 @@ export async function endProcesses({ pids, command, signals, grace }: EndOptions
     for (const pid of await those(pids, command)) sendTo(pid, signal)
     while (Date.now() < until) {
       if ((await those(pids, command)).length === 0) return
-      await sleep(50)
+      await sleep(20)
     }
   }
 }

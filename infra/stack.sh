@@ -31,7 +31,7 @@ case "$engine $1" in
   'local ps') make build && node $local/ps.js ;;
   'local sh') make build && node $local/run.js "${SHELL:-sh}" ;;
   'local logs')
-    folder=${DATA_DIR:-.data}/log
+    folder=$(infra/setting.sh DATA_DIR .data)/log
     [ -d "$folder" ] || { echo "no logs in $folder"; exit; }
     tail -n 50 ${FOLLOW:+-f} "$folder/"${SERVICE:-*}.log
     ;;
@@ -39,7 +39,7 @@ case "$engine $1" in
   'docker up')
     docker compose up --build --detach --wait
     docker compose run --rm --no-deps -T migrate node $postgres/seed.js
-    echo "  gateway  http://${HOST:-127.0.0.1}:${PORT:-3000}"
+    echo "  gateway  http://$(infra/setting.sh HOST 127.0.0.1):$(infra/setting.sh PORT 3000)"
     ;;
   'docker deps') docker compose -f docker-compose.yml -f infra/deps.yml up --detach --wait postgres redis migrate ;;
   'docker down') docker compose down --remove-orphans ;;

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { access, constants, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { arch } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { stateFolder } from './postgres-binaries.js'
+import { findProgram, isExecutable } from './programs.js'
 
 export interface RedisProgram {
   command: string
@@ -15,20 +16,14 @@ type Say = (line: string) => void
 
 const run = promisify(execFile)
 const NAMES = ['valkey-server', 'redis-server']
-const USUAL_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin', '/home/linuxbrew/.linuxbrew/bin', '/usr/bin']
 const POLICY = '/usr/sbin/policy-rc.d'
 
 const unpacked = () => join(stateFolder(), 'redis')
 
 /** Looks for a Redis on PATH, in the usual folders and where `fetchRedis` unpacks one. */
 export async function findRedis(): Promise<RedisProgram | undefined> {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...USUAL_FOLDERS].filter(Boolean)
-  for (const name of NAMES) {
-    for (const folder of folders) {
-      const command = join(folder, name)
-      if (await isExecutable(command)) return { command }
-    }
-  }
+  const installed = await findProgram(NAMES)
+  if (installed) return { command: installed }
   const command = join(unpacked(), 'usr/bin/redis-server')
   return (await isExecutable(command)) ? { command, libraries: await libraryFolders() } : undefined
 }
@@ -39,7 +34,7 @@ export async function findRedis(): Promise<RedisProgram | undefined> {
  */
 export async function fetchRedis(say: Say): Promise<RedisProgram> {
   try {
-    if (!(await onPath('apt-get'))) throw new Error('there is no apt-get here')
+    if (!(await findProgram(['apt-get']))) throw new Error('there is no apt-get here')
     if (process.getuid?.() === 0) await installRedis(say)
     else await unpackRedis(say)
   } catch (cause) {
@@ -106,18 +101,6 @@ async function libraryFolders(): Promise<string> {
   const folders = ['usr/lib', 'lib'].map((path) => join(unpacked(), path))
   const triplet = `${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
   return folders.flatMap((folder) => [join(folder, triplet), folder]).join(delimiter)
-}
-
-async function onPath(name: string): Promise<boolean> {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  return (await Promise.all(folders.map((folder) => isExecutable(join(folder, name))))).includes(true)
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false
-  )
 }
 
 function reasonOf(error: unknown): string {

@@ -12,8 +12,8 @@ import { type KeptService, keepAlive } from './keep-alive.js'
 import type { Lifeline } from './lifeline.js'
 import { openLogFile } from './log-files.js'
 import { choosePort } from './ports.js'
-import { findPostgres, initPostgres, OWNER, type PostgresPrograms, setPasswords, startPostgres } from './postgres.js'
-import { isReachable, stateFolder } from './postgres-binaries.js'
+import { findPostgres, initPostgres, OWNER, setPasswords, startPostgres } from './postgres.js'
+import { isReachable, type SystemUser, stateFolder } from './postgres-binaries.js'
 import { startRedis } from './redis.js'
 import { fetchRedis, findRedis } from './redis-program.js'
 import type { LocalSettings } from './settings.js'
@@ -51,7 +51,7 @@ export async function startServers(options: ServersOptions): Promise<Environment
 async function startDatabase({ settings, lifeline, say, signal, onService, onRestart }: ServersOptions) {
   const { dataDir, environment } = settings
   const programs = await findPostgres(say)
-  const dir = await clusterFolder(dataDir, programs)
+  const dir = await clusterFolder(dataDir, programs.user)
   const passwords = {
     [OWNER]: environment.DATABASE_OWNER_PASSWORD ?? '',
     [APP]: environment.DATABASE_PASSWORD ?? ''
@@ -107,7 +107,7 @@ async function startQueue({
 }
 
 /** Where the cluster of a data folder lies: inside it, unless the user that runs Postgres cannot get there. */
-export async function clusterFolder(dataDir: string, { user }: Pick<PostgresPrograms, 'user'>): Promise<string> {
+export async function clusterFolder(dataDir: string, user: SystemUser | undefined): Promise<string> {
   if (user === undefined || (await isReachable(dataDir, user))) return join(dataDir, 'postgres')
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
   return join(stateFolder(), `data-${name}`, 'postgres')

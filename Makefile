@@ -37,7 +37,7 @@ psql: ## open the database's prompt (SQL="select 1" runs that)
 prune: ## delete what old runs of this project left behind, nothing else
 	infra/stack.sh prune
 
-deps: ## start Postgres and Redis alone, for npm run dev
+deps: ## start Postgres and Redis alone on this machine, for npm run dev
 	infra/stack.sh deps
 
 dev: build ## run both services with reload on edit, the gateway on port 5000

@@ -21,10 +21,9 @@ on_stack() {
 no_terminal() { [ -t 0 ] || echo -T; }
 
 case "$engine $1" in
-  'local up' | 'local deps')
-    make build
-    node $local/up.js "$1"
-    ;;
+  'local up') make build && node $local/up.js up ;;
+  # npm run dev runs on this machine, whatever the engine
+  *' deps') make build && node $local/up.js deps ;;
   'local down') make build && node $local/down.js ;;
   'local clean') make build && node $local/clean.js ;;
   'local prune') make build && node $local/prune.js ;;
@@ -37,11 +36,11 @@ case "$engine $1" in
     ;;
 
   'docker up')
+    infra/secrets.sh
     docker compose up --build --detach --wait
     docker compose run --rm --no-deps -T migrate node $postgres/seed.js
     echo "  gateway  http://$(infra/setting.sh HOST 127.0.0.1):$(infra/setting.sh PORT 3000)"
     ;;
-  'docker deps') docker compose -f docker-compose.yml -f infra/deps.yml up --detach --wait postgres redis migrate ;;
   'docker down') docker compose down --remove-orphans ;;
   'docker clean') docker compose down --remove-orphans --volumes ;;
   'docker ps') docker compose ps --all ;;

@@ -75,7 +75,7 @@ async function startDatabase({ settings, lifeline, say, signal, onService, onRes
     onRestart
   })
   const address = (role: keyof typeof passwords) =>
-    `postgres://${role}:${passwords[role]}@127.0.0.1:${port}/${DATABASE}`
+    `postgres://${role}:${encodeURIComponent(passwords[role])}@127.0.0.1:${port}/${DATABASE}`
   onService(server, `postgres://127.0.0.1:${port}/${DATABASE}`)
   await createDatabase(address(OWNER))
   return { isNew, urls: { DATABASE_URL: address(APP), DATABASE_OWNER_URL: address(OWNER) } }

@@ -5,7 +5,9 @@ import { type Environment, readEnvFile } from './env-file.js'
 
 /** The project's folder: this file runs from build/infra/local. */
 export const ROOT = join(import.meta.dirname, '../../..')
-export const ENV_FILE = join(ROOT, '.env')
+/** Makes what is missing in `.env`; the same script serves the containers. */
+export const SECRETS = join(ROOT, 'infra/secrets.sh')
+const ENV_FILE = join(ROOT, '.env')
 
 export interface LocalSettings {
   /** Folder of data, logs and notes about what runs. */
@@ -29,7 +31,7 @@ export async function readSettings(given: Environment = process.env): Promise<Lo
   // checked here, where one line can still stop everything; what we are going to make ourselves counts as given
   const config = readConfig({
     ...environment,
-    SECRET_KEY: environment.SECRET_KEY ?? 'made-by-completeEnvFile-before-the-services-start',
+    SECRET_KEY: environment.SECRET_KEY ?? 'made-before-the-services-start-by-secrets.sh',
     ...(!postgres && { DATABASE_URL: 'postgres://127.0.0.1/beeline' }),
     ...(!redis && { REDIS_URL: 'redis://127.0.0.1' })
   })

@@ -1,6 +1,6 @@
 /** A whole local run under one roof: servers, services, their notes in DATA_DIR, and the orderly stop. */
 import { chmod, mkdir } from 'node:fs/promises'
-import { completeEnvFile, type Environment } from './env-file.js'
+import { type Environment, makeSecrets } from './env-file.js'
 import { fingerprintOf } from './fingerprint.js'
 import type { KeptService } from './keep-alive.js'
 import { endOrphans, openLifeline } from './lifeline.js'
@@ -8,7 +8,7 @@ import { isPortFree } from './ports.js'
 import { type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.js'
 import { startServers } from './servers.js'
 import { startServices } from './services.js'
-import { ENV_FILE, onlySettings, readSettings } from './settings.js'
+import { onlySettings, readSettings, SECRETS } from './settings.js'
 
 export interface StackOptions {
   mode: RunFile['mode']
@@ -38,8 +38,7 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
     throw new Error(`port ${port} on ${host} is taken: choose another one with PORT=${port + 1}, or stop what uses it`)
   }
   await makeDataFolder(dataDir)
-  const made = await completeEnvFile(ENV_FILE, process.env)
-  if (made.length > 0) say(`new secrets in ${ENV_FILE}: ${made.join(', ')}`)
+  for (const line of await makeSecrets(SECRETS)) say(line)
   const settings = await readSettings()
 
   const lifeline = openLifeline(dataDir)

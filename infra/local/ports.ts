@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
 
 // Below the ports that systems give to outgoing connections: a server that restarts finds its port still free.
 const FIRST = 20_000
@@ -24,4 +26,20 @@ export async function findFreePort(host?: string): Promise<number> {
     if (await isPortFree(port, host)) return port
   }
   throw new Error(`no free port found between ${FIRST} and ${LAST}`)
+}
+
+/** The port that a service had before, while nobody else took it; else a free one, preferably `wish`. Kept in the folder. */
+export async function choosePort(dataDir: string, name: string, wish?: number, host?: string): Promise<number> {
+  const file = join(dataDir, `${name}.port`)
+  const before = Number(await readFile(file, 'utf8').catch(() => 0))
+  for (const port of [before, wish]) {
+    if (port && (await isPortFree(port, host))) return keepPort(file, port)
+  }
+  return keepPort(file, await findFreePort(host))
+}
+
+async function keepPort(file: string, port: number): Promise<number> {
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, String(port))
+  return port
 }

@@ -3,7 +3,7 @@ import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { findPostgresBinaries, findServerUser, type PostgresBinaries, type SystemUser } from './postgres-binaries.js'
-import { type ServerProcess, spawnServer } from './server-process.js'
+import { type ServerProcess, type ServerProcessOptions, spawnServer } from './server-process.js'
 
 export interface Postgres extends Omit<ServerProcess, 'stop'> {
   /** Ends sessions and stops cleanly. */
@@ -15,12 +15,10 @@ export interface PostgresPrograms extends PostgresBinaries {
   user: SystemUser | undefined
 }
 
-export interface StartOptions {
+export interface StartOptions extends Pick<ServerProcessOptions, 'onStart' | 'onLine' | 'signal'> {
   port: number
   /** Settings of the server, as `-c` takes them. */
   settings?: Record<string, string>
-  onLine?: (line: string) => void
-  signal?: AbortSignal
 }
 
 /** Role that owns the cluster and its database. */

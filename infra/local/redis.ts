@@ -1,19 +1,17 @@
 import { mkdir } from 'node:fs/promises'
 import type { RedisProgram } from './redis-program.js'
-import { type ServerProcess, spawnServer } from './server-process.js'
+import { type ServerProcess, type ServerProcessOptions, spawnServer } from './server-process.js'
 
 export interface Redis extends Omit<ServerProcess, 'stop'> {
   stop(): Promise<void>
 }
 
-export interface RedisOptions {
+export interface RedisOptions extends Pick<ServerProcessOptions, 'onStart' | 'onLine' | 'signal'> {
   port: number
   /** Folder of its files. */
   dir: string
   /** Keep an append-only file (everysec). Default true. */
   persistent?: boolean
-  onLine?: (line: string) => void
-  signal?: AbortSignal
 }
 
 /** Starts valkey-server or redis-server on the loopback address and resolves when it takes connections. */

@@ -26,6 +26,8 @@ export interface ServerProcessOptions extends Pick<SpawnOptions, 'cwd' | 'env' |
   args: string[]
   /** A line of its output that matches says that it serves. */
   ready: RegExp
+  /** Called as soon as it has a process id, before it is ready. */
+  onStart?: (pid: number, exited: Promise<Exit>) => void
   /** Each line that it prints. */
   onLine?: (line: string) => void
   /** Time until the ready line, in ms. Default 30,000. */
@@ -40,11 +42,12 @@ const KEPT_LINES = 15
  * @throws Error with its last lines when it ends, stays silent for too long or cannot be started.
  */
 export async function spawnServer(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { name, command, args, ready, onLine, timeout = 30_000, signal, ...spawnOptions } = options
+  const { name, command, args, ready, onStart, onLine, timeout = 30_000, signal, ...spawnOptions } = options
   const last: string[] = []
   const child = spawn(command, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = waitForExit(child)
   const kill = (signalName: NodeJS.Signals) => void child.kill(signalName)
+  if (child.pid !== undefined) onStart?.(child.pid, exited)
 
   return new Promise((resolve, reject) => {
     const fail = (reason: string) => {

@@ -7,10 +7,14 @@ const PAUSE_MS = 500
 const PASSING = new Set(['ECONNREFUSED', 'ECONNRESET', 'EAI_AGAIN', '57P03', '57P01'])
 
 /** Connects, waiting for a server that is still starting. */
-export async function connect(url: string, say: (line: string) => void, patience = PATIENCE_MS): Promise<pg.Client> {
+export async function connect(
+  url: string,
+  say = (_line: string): void => {},
+  patience = PATIENCE_MS
+): Promise<pg.Client> {
   const until = Date.now() + patience
   for (let first = true; ; first = false) {
-    const client = new pg.Client({ connectionString: url, application_name: 'beeline-migrate' })
+    const client = new pg.Client({ connectionString: url, application_name: 'beeline-command' })
     // a connection that breaks later rejects its query; without a listener it would also end the process
     client.on('error', () => {})
     try {

@@ -3,13 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runner } from 'node-pg-migrate'
 import pg from 'pg'
+import { command } from './command.js'
 import { connect } from './connect.js'
+import { type DatabaseUrls, readDatabaseUrls } from './urls.js'
 
-export interface MigrateOptions {
-  /** Postgres, in the role that owns the tables. */
-  ownerUrl: string
-  /** Postgres, in the role that serves; made when it does not exist. One URL for both leaves the roles as they are. */
-  appUrl: string
+export interface MigrateOptions extends DatabaseUrls {
   direction?: 'up' | 'down'
   say?: (line: string) => void
 }
@@ -19,7 +17,10 @@ const SQL = join(import.meta.dirname, '../../../infra/postgres')
 // Any number of our own: two starts at once migrate one after the other.
 const LOCK = 5_460_331
 
-/** Answers the names of the migrations that ran: none when the database was up to date. */
+/**
+ * Answers the names of the migrations that ran: none when the database was up to date.
+ * The role that serves is made when it does not exist; one URL for both leaves the roles as they are.
+ */
 export async function migrate({ ownerUrl, appUrl, direction = 'up', say = () => {} }: MigrateOptions) {
   const client = await connect(ownerUrl, say)
   try {
@@ -63,17 +64,10 @@ async function grantRights(client: pg.Client, role: string) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const say = (line: string) => void process.stdout.write(`${line}\n`)
-  const { DATABASE_OWNER_URL, DATABASE_URL } = process.env
-  const direction = process.argv[2] === 'down' ? 'down' : 'up'
-  const appUrl = DATABASE_URL || DATABASE_OWNER_URL
-  try {
-    if (!appUrl) throw new Error('DATABASE_URL is not set (and DATABASE_OWNER_URL, for the role that migrates)')
-    const ran = await migrate({ ownerUrl: DATABASE_OWNER_URL || appUrl, appUrl, direction, say })
+  await command('migrate', async (say) => {
+    const direction = process.argv[2] === 'down' ? 'down' : 'up'
+    const ran = await migrate({ ...readDatabaseUrls(process.env), direction, say })
     for (const name of ran) say(`migrated ${direction}: ${name}`)
     if (ran.length === 0) say('nothing to do: the database is up to date')
-  } catch (error) {
-    process.stderr.write(`migrate: ${error instanceof Error ? error.message : error}\n`)
-    process.exitCode = 1
-  }
+  })
 }

@@ -12,8 +12,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findFreePort } from '../../infra/local/ports.js'
 import { startPostgres as launchPostgres, OWNER, type Postgres } from '../../infra/local/postgres.js'
+import { endProcesses, sendTo } from '../../infra/local/process-list.js'
 import { startRedis as launchRedis, type Redis } from '../../infra/local/redis.js'
 import { findRedis } from '../../infra/local/redis-program.js'
+import { eventually } from './eventually.js'
 import { APP_ROLE, findPrograms, findTemplate, makeTemporaryFolder, urlOf } from './postgres-template.js'
 
 /** What these helpers need of a tap test. */
@@ -98,8 +100,9 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
     return started
   }
   let server: Postgres | Redis | undefined = await launchIdle()
+  const processes = async () => (server ? [server.pid, ...(await childrenOf(server.pid))] : [])
   const signal = async (name: NodeJS.Signals) => {
-    if (server) send(name, [server.pid, ...(await childrenOf(server.pid))])
+    for (const pid of await processes()) sendTo(pid, name)
   }
   return {
     port,
@@ -107,7 +110,8 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
       return server?.pid
     },
     async start() {
-      server ??= await launchIdle()
+      // a process that the cluster forked while it was killed leaves by itself, a moment later
+      server ??= await eventually(launchIdle)
     },
     async stop() {
       await server?.stop()
@@ -115,23 +119,13 @@ async function controlled(launch: () => Promise<Postgres | Redis>, port: number)
     },
     async kill() {
       server?.hold(true)
-      await signal('SIGKILL')
+      // all must be gone: Postgres refuses to start beside a process of the old cluster
+      await endProcesses({ pids: await processes(), command: /./, signals: ['SIGKILL'], grace: 10_000 })
       await server?.exited
       server = undefined
     },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT')
-  }
-}
-
-/** Sends a signal to each process that is still there. */
-export function send(signal: NodeJS.Signals, pids: number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-    }
   }
 }
 

@@ -1,0 +1,23 @@
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+
+const USUAL_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin', '/home/linuxbrew/.linuxbrew/bin', '/usr/bin']
+
+/** The first of these programs that is on PATH or in a usual folder. */
+export async function findProgram(names: string[]): Promise<string | undefined> {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...USUAL_FOLDERS].filter(Boolean)
+  for (const name of names) {
+    for (const folder of folders) {
+      const path = join(folder, name)
+      if (await isExecutable(path)) return path
+    }
+  }
+  return undefined
+}
+
+export async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false
+  )
+}

@@ -1,0 +1,17 @@
+/** Runs a command with the settings of what runs here: `node build/infra/local/run.js sh -c 'echo $DATABASE_URL'`. */
+import { spawn } from 'node:child_process'
+import { command } from '../postgres/command.js'
+import { readRunFile } from './run-file.js'
+import { waitForExit } from './server-process.js'
+import { readSettings } from './settings.js'
+
+await command('run', async () => {
+  const [program, ...args] = process.argv.slice(2)
+  if (!program) throw new Error('name a command to run')
+  const { dataDir, given, environment } = await readSettings()
+  const run = await readRunFile(dataDir)
+  if (!run && !given.postgres) throw new Error('nothing is running: start it with make up, or make deps')
+  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment, ...run?.environment } })
+  const { code, signal } = await waitForExit(child)
+  process.exitCode = signal ? 1 : (code ?? 1)
+})

@@ -1,0 +1,26 @@
+/** Adds the sample data that are missing: `node build/infra/postgres/seed.js`. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { command } from './command.js'
+import { connect } from './connect.js'
+import { readDatabaseUrls } from './urls.js'
+
+const SQL = join(import.meta.dirname, '../../../infra/postgres/seed.sql')
+
+/** Answers how many rows were new. */
+export async function seed(url: string): Promise<number> {
+  const client = await connect(url)
+  try {
+    const { rowCount } = await client.query(await readFile(SQL, 'utf8'))
+    return rowCount ?? 0
+  } finally {
+    await client.end()
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await command('seed', async (say) => {
+    const added = await seed(readDatabaseUrls(process.env).ownerUrl)
+    say(added ? `sample data: ${added} rows added` : 'nothing to do: the sample data are there')
+  })
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Adds to .env the secrets that neither it nor the environment has. Needs no Node: containers may be all there is.
+set -eu
+cd "$(dirname "$0")/.."
+
+umask 077
+for name in SECRET_KEY DATABASE_OWNER_PASSWORD DATABASE_PASSWORD; do
+  [ -z "$(printenv "$name" || true)" ] || continue
+  grep -qs "^$name=." .env && continue
+  [ -s .env ] || echo '# Settings of this installation; .env.example lists all. Not for version control.' > .env
+  [ -z "$(tail -c 1 .env)" ] || echo >> .env
+  echo "$name=$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" >> .env
+  echo "new secret in .env: $name"
+done

@@ -43,10 +43,20 @@ function table([head = [], ...rows]: string[][]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)))
   const line = (cells: string[], fill = ' ') =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0, fill)).join(' | ')} |`
-  return [line(head), line(head.map(() => ''), '-'), ...rows.map((row) => line(row))].join('\n')
+  return [
+    line(head),
+    line(
+      head.map(() => ''),
+      '-'
+    ),
+    ...rows.map((row) => line(row))
+  ].join('\n')
 }
 
 if (process.argv[1] === import.meta.filename) {
   const readme = await readFile(README, 'utf8')
-  await writeFile(README, readme.replace(SECTION, (_, open, _old, close) => `${open}\n${settingsTable()}\n\n${close}`))
+  await writeFile(
+    README,
+    readme.replace(SECTION, (_, open, _old, close) => `${open}\n${settingsTable()}\n\n${close}`)
+  )
 }

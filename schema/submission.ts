@@ -9,7 +9,11 @@ export type Mode = Static<typeof Mode>
 
 /** The payload of every job type that takes a form's submissions. `data` fits the form's own schema. */
 export const SubmissionPayload = Type.Object(
-  { form: FormName, data: Type.Object({}, { additionalProperties: true, maxProperties: 100 }) },
+  {
+    form: FormName,
+    // handlers read fields by name, which the type of an open object does not allow
+    data: Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true, maxProperties: 100 }))
+  },
   { additionalProperties: false }
 )
 export type SubmissionPayload = Static<typeof SubmissionPayload>

@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv, promisify } from 'node:util'
+import t from 'tap'
+import { parse } from 'yaml'
+import { Config, readConfig } from '#schema/config'
+
+interface Service {
+  image: string
+  user?: string
+  restart?: string
+  ports?: string[]
+  environment?: Record<string, string>
+  healthcheck?: { test?: string[]; disable?: boolean }
+  volumes?: string[]
+  networks?: string[]
+  read_only?: boolean
+  cap_drop?: string[]
+  security_opt?: string[]
+  mem_limit?: string
+  init?: boolean
+  stop_grace_period?: string
+  depends_on?: Record<string, { condition: string }>
+}
+
+interface Compose {
+  services: Record<string, Service>
+  networks: Record<string, { internal?: boolean }>
+  volumes: Record<string, unknown>
+}
+
+const ROOT = join(import.meta.dirname, '../../..')
+const read = (path: string) => readFile(join(ROOT, path), 'utf8')
+const run = promisify(execFile)
+
+const source = await read('docker-compose.yml')
+const { services, networks, volumes }: Compose = parse(source, { merge: true })
+const serviceOf = (name: string): Service => services[name] ?? { image: '' }
+const all = Object.entries(services)
+const requiredSecrets = [...new Set([...source.matchAll(/\$\{(\w+):\?/g)].map(([, name = '']) => name))].sort()
+const lasting = all.filter(([name]) => name !== 'migrate')
+
+t.test('C5 containers: every part is there, comes back by itself and is watched', async (t) => {
+  t.strictSame(Object.keys(services).sort(), ['consumer', 'gateway', 'migrate', 'postgres', 'redis'])
+  for (const [name, { restart, healthcheck }] of lasting) {
+    t.equal(restart, 'unless-stopped', name)
+    t.ok(healthcheck?.test && !healthcheck.disable, `${name} has a health check`)
+  }
+  t.match(serviceOf('migrate'), { restart: 'no', depends_on: { postgres: { condition: 'service_healthy' } } })
+  for (const name of ['gateway', 'consumer']) {
+    t.match(serviceOf(name).depends_on, { migrate: { condition: 'service_completed_successfully' } }, name)
+  }
+})
+
+t.test('C5 containers: data lie in named volumes', async (t) => {
+  const mounted = all.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0] ?? ''))
+  const named = mounted.filter((volume) => !volume.startsWith('.'))
+  t.strictSame(named.sort(), Object.keys(volumes).sort())
+  t.strictSame(named, ['postgres-data', 'redis-data'])
+  const redis = await read('infra/redis/redis.conf')
+  t.match(redis, /^appendonly yes$/m)
+  t.match(redis, /^maxmemory-policy volatile-lru$/m)
+})
+
+t.test('B1 containers: one port is published, the databases sit on a network of their own', async (t) => {
+  const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]))
+  t.match(published, [['gateway', /^\$\{HOST:-127\.0\.0\.1\}:\$\{PORT:-3000\}:3000$/]])
+  t.equal(published.length, 1)
+  t.equal(networks.private?.internal, true)
+  for (const name of ['postgres', 'redis', 'migrate']) t.strictSame(serviceOf(name).networks, ['private'], name)
+})
+
+t.test('A20 containers: none runs as root, writes to its image or gains rights', async (t) => {
+  for (const [name, service] of all) {
+    t.notMatch(service.user ?? 'root', /^(root|0)(:|$)/, name)
+    t.match(
+      service,
+      { read_only: true, init: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], mem_limit: String },
+      name
+    )
+  }
+  const dockerfile = await read('infra/Dockerfile')
+  t.match(dockerfile, /^USER [1-9]\d*:[1-9]\d*$/m)
+  t.match(dockerfile, /^HEALTHCHECK /m)
+  t.match(dockerfile, /^STOPSIGNAL SIGTERM$/m)
+})
+
+t.test('B17 containers: every base image comes from REGISTRY', async (t) => {
+  const dockerfile = await read('infra/Dockerfile')
+  const stages = [...dockerfile.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)]
+  const foreign = stages.map(([, image = '']) => image).filter((image) => !stages.some(([, , name]) => name === image))
+  const pulled = all.map(([, { image }]) => image).filter((image) => !image.includes('COMPOSE_PROJECT_NAME'))
+  for (const image of foreign) t.match(image, /^\$\{REGISTRY\}\/[a-z]+:/)
+  for (const image of pulled) t.match(image, /^\$\{REGISTRY:-docker.io\/library\}\/[a-z]+:\d/)
+})
+
+t.test('A14 containers: secrets have no default, and the services never see that of the owner', async (t) => {
+  t.strictSame(requiredSecrets, ['DATABASE_OWNER_PASSWORD', 'DATABASE_PASSWORD', 'SECRET_KEY'])
+  for (const name of requiredSecrets) t.notMatch(source, new RegExp(`\\$\\{${name}(:-|\\})`), `${name} has no default`)
+  for (const name of ['gateway', 'consumer']) t.notMatch(JSON.stringify(serviceOf(name)), 'DATABASE_OWNER', name)
+})
+
+t.test('containers: every setting reaches both services', async (t) => {
+  const settings = Object.keys(Config.properties).filter((name) => name !== 'DATABASE_OWNER_URL')
+  const { SHUTDOWN_GRACE_MS } = readConfig({
+    SECRET_KEY: 'x'.repeat(32),
+    DATABASE_URL: 'postgres://localhost',
+    REDIS_URL: 'redis://localhost'
+  })
+  for (const name of ['gateway', 'consumer']) {
+    t.strictSame(Object.keys(serviceOf(name).environment ?? {}).sort(), settings.sort(), name)
+    const grace = Number(serviceOf(name).stop_grace_period?.replace('s', ''))
+    t.ok(grace * 1_000 > SHUTDOWN_GRACE_MS + 5_000, `${name} may finish what it does`)
+  }
+})
+
+t.test('the secrets are made without Node, and once', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'beeline-secrets-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await mkdir(join(folder, 'infra'))
+  await cp(join(ROOT, 'infra/secrets.sh'), join(folder, 'infra/secrets.sh'))
+  const makeSecrets = (given = {}) =>
+    run(join(folder, 'infra/secrets.sh'), { env: { PATH: process.env.PATH, ...given } })
+  const readEnv = () => readFile(join(folder, '.env'), 'utf8')
+
+  await makeSecrets({ DATABASE_PASSWORD: 'given' })
+  const first = await readEnv()
+  t.notMatch(first, 'DATABASE_PASSWORD', 'what the environment gives is not made')
+  await makeSecrets()
+  const made = await readEnv()
+  t.ok(made.startsWith(first), 'what is there stays')
+  await makeSecrets()
+  t.equal(await readEnv(), made)
+  t.strictSame(Object.keys(parseEnv(made)).sort(), requiredSecrets, 'they are those that the containers ask for')
+  for (const [name, value] of Object.entries(parseEnv(made))) t.match(value, /^[0-9a-f]{64}$/, name)
+  t.equal((await stat(join(folder, '.env'))).mode & 0o077, 0, 'nobody else can read them')
+})

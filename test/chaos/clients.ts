@@ -63,7 +63,7 @@ export async function runClients(options: ClientsOptions): Promise<ClientsReport
           return NOTHING_STORED.includes(answer.code)
         },
         (error: Error) => {
-          reason = String(error.cause ?? error)
+          reason = String(error)
           return reason.includes('ECONNREFUSED')
         }
       )

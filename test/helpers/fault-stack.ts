@@ -4,6 +4,7 @@ import pg from 'pg'
 import { PROBE_TABLE } from '../fixtures/probe.js'
 import { copyBuild, type Replacement } from './build-copy.js'
 import { eventually } from './eventually.js'
+import { post } from './post.js'
 import { type Environment, type ProcessOptions, startConsumer, startGateway } from './processes.js'
 import { type Scope, startPostgres, startRedis } from './services.js'
 
@@ -65,19 +66,16 @@ export async function submit({ url }: { url: string }, submission: Submission, t
   const { marker, action = 'store', ms, form = 'probe', mode = 'async', key } = submission
   const isProbe = form.startsWith('probe')
   const contact = { name: marker, email: 'ada@example.org', message: marker, consent: true }
-  const response = await fetch(`${url}/${mode}/${form}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(key && { 'idempotency-key': key }) },
-    body: JSON.stringify(isProbe ? { marker, action, ...(ms !== undefined && { ms }) } : contact),
-    signal: AbortSignal.timeout(timeout)
+  const { status, headers, body } = await post(`${url}/${mode}/${form}`, {
+    headers: { ...(key && { 'idempotency-key': key }) },
+    body: isProbe ? { marker, action, ...(ms !== undefined && { ms }) } : contact,
+    timeout
   })
-  const { id = '', code = '' } = (await response.json()) as { id?: string; code?: string }
+  const { id = '', code = '' }: { id?: string; code?: string } = JSON.parse(body)
   return {
-    status: response.status,
-    id,
-    code,
-    replayed: response.headers.get('idempotency-replayed') === 'true',
-    retryAfter: response.headers.get('retry-after')
+    ...{ status, id, code },
+    replayed: headers['idempotency-replayed'] === 'true',
+    retryAfter: headers['retry-after'] ?? null
   }
 }
 

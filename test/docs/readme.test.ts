@@ -26,8 +26,8 @@ t.test('the README is followed word for word', async (t) => {
     buildExampleProject(t, { ...files, [form]: (files[form] ?? '').replace(/^( *title: .*)$/m, `$1\n  ${line}`) })
   ])
   const settings = { DATABASE_URL: postgres.url, REDIS_URL: redis.url }
-  const services = { services: join(folder, 'build/services') }
-  const [gateway] = await Promise.all([startGateway(t, settings, services), startConsumer(t, settings, services)])
+  const example = { build: join(folder, 'build') }
+  const [gateway] = await Promise.all([startGateway(t, settings, example), startConsumer(t, settings, example)])
   const database = new pg.Client({ connectionString: postgres.ownerUrl })
   database.on('error', () => {})
   await database.connect()

@@ -28,11 +28,11 @@ export interface ProcessOptions {
   preload?: string
   /** Time until it listens, in ms. Default 20,000. */
   timeout?: number
-  /** The folder `services` of another build. */
-  services?: string
+  /** Folder of the compiled project, when it is not this one's build/. */
+  build?: string
 }
 
-const SERVICES = join(import.meta.dirname, '../../services')
+const BUILD = join(import.meta.dirname, '../..')
 const LISTENING = /Server listening at (https?:\/\/[^\s"]+)/
 const PASSING: NodeJS.Signals[] = ['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']
 
@@ -46,12 +46,12 @@ const DEFAULTS = {
 
 /** A gateway that listens. `env` needs DATABASE_URL and REDIS_URL. */
 export function startGateway(t: Scope, env: Environment, options?: ProcessOptions): Promise<Process> {
-  return startProcess(t, 'gateway/server.js', 'PORT', env, options)
+  return startProcess(t, 'services/gateway/server.js', 'PORT', env, options)
 }
 
 /** A consumer whose health page listens at `url`. `env` needs DATABASE_URL and REDIS_URL. */
 export function startConsumer(t: Scope, env: Environment, options?: ProcessOptions): Promise<Process> {
-  return startProcess(t, 'consumer/server.js', 'CONSUMER_PORT', env, options)
+  return startProcess(t, 'services/consumer/server.js', 'CONSUMER_PORT', env, options)
 }
 
 async function startProcess(
@@ -59,12 +59,12 @@ async function startProcess(
   script: string,
   portName: 'PORT' | 'CONSUMER_PORT',
   env: Environment,
-  { preload, timeout = 20_000, services = SERVICES }: ProcessOptions = {}
+  { preload, timeout = 20_000, build = BUILD }: ProcessOptions = {}
 ): Promise<Process> {
   const lines: string[] = []
   let settings: Environment = { ...DEFAULTS, [portName]: '0', ...env }
   const launch = async () => {
-    const args = [...(preload ? ['--import', preload] : []), join(services, script)]
+    const args = [...(preload ? ['--import', preload] : []), join(build, script)]
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, ...settings },
       stdio: ['ignore', 'pipe', 'pipe']

@@ -1,0 +1,133 @@
+/** Breaks one thing after the other, as the seed says. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { Process } from '../helpers/processes.js'
+import type { Line } from '../helpers/proxy.js'
+import type { Service } from '../helpers/services.js'
+import { createRandom } from './random.js'
+
+export interface Targets {
+  gateways: Process[]
+  consumers: Process[]
+  postgres: Service
+  redis: Service & { url: string }
+  toPostgres: Line
+  toRedis: Line
+}
+
+export interface Nemesis {
+  /** Faults so far, by kind. */
+  readonly faults: ReadonlyMap<string, number>
+  /** Stops breaking, and waits until what is being broken is whole again. */
+  stop(): Promise<void>
+}
+
+/** Pause between two faults, in ms. */
+const PAUSE = { least: 400, most: 1_200 }
+
+export function startNemesis(seed: number, targets: Targets, onFault: (kind: string) => void = () => {}): Nemesis {
+  const { gateways, consumers, postgres, redis, toPostgres, toRedis } = targets
+  const random = createRandom(seed + 13)
+  const faults = new Map<string, number>()
+  const mending = new Set<Promise<void>>()
+  /** Servers and lines that are broken now: one fault at a time each. */
+  const broken = new Set<unknown>()
+  const stopping = new AbortController()
+
+  const one = <Value>(all: Value[]): Value => all[random.integer(0, all.length)] ?? (all[0] as Value)
+
+  /** Each kind: its weight, what it breaks and how; drawn numbers come first, so that a seed stays the same. */
+  const kinds: [number, () => { kind: string; breaks: unknown; act: () => Promise<unknown> }][] = [
+    [4, () => aimAt('consumer kill -9', one(consumers), (it) => it.kill())],
+    [2, () => aimAt('gateway kill -9', one(gateways), (it) => it.kill())],
+    [1, () => aimAt('consumer SIGTERM', one(consumers), (it) => it.kill('SIGTERM'))],
+    [1, () => aimAt('consumer SIGSTOP', one(consumers), pausing(random.integer(1_000, 8_500)))],
+    [2, () => aimAt('redis kill -9, no persistence', redis, restarting(random.integer(50, 600)))],
+    [1, () => aimAt('redis SIGSTOP', redis, freezing(random.integer(500, 4_000)))],
+    [1, () => aimAt('FLUSHALL', redis, () => command('flushall'))],
+    [1, () => aimAt('SCRIPT FLUSH', redis, () => command('script', 'flush'))],
+    [1, () => aimAt('CLIENT KILL', redis, () => command('client', 'kill', 'type', 'normal'))],
+    [1, () => aimAt('postgres kill -9', postgres, restarting(random.integer(50, 600)))],
+    [1, () => aimAt('postgres connections cut', toPostgres, async (it) => it.cut())],
+    [1, () => aimAt('postgres line silent', toPostgres, silencing(random.integer(500, 3_000)))],
+    [1, () => aimAt('redis connections cut', toRedis, async (it) => it.cut())],
+    [1, () => aimAt('redis line silent', toRedis, silencing(random.integer(500, 3_000)))]
+  ]
+
+  function aimAt<Target>(kind: string, target: Target, act: (target: Target) => Promise<unknown>) {
+    return { kind, breaks: target, act: () => act(target) }
+  }
+
+  function restarting(downMs: number) {
+    return async (service: Service) => {
+      await service.kill()
+      await sleep(downMs)
+      await service.start()
+    }
+  }
+
+  function freezing(ms: number) {
+    return async (service: Service) => {
+      await service.freeze()
+      await pause(ms)
+      await service.thaw()
+    }
+  }
+
+  function pausing(ms: number) {
+    return async (process: Process) => {
+      await process.kill('SIGSTOP')
+      await pause(ms)
+      await process.kill('SIGCONT')
+    }
+  }
+
+  function silencing(ms: number) {
+    return async (line: Line) => {
+      line.blackHole()
+      await pause(ms)
+      line.pass()
+    }
+  }
+
+  async function command(name: string, ...args: string[]) {
+    const client = new Redis(redis.url, { lazyConnect: true, commandTimeout: 1_000, retryStrategy: () => null })
+    client.on('error', () => {})
+    await client.connect()
+    await client.call(name, ...args)
+    client.disconnect()
+  }
+
+  /** Ends early when the nemesis stops. */
+  const pause = (ms: number) => sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined)
+
+  async function run() {
+    while (!stopping.signal.aborted) {
+      await pause(random.integer(PAUSE.least, PAUSE.most))
+      const { kind, breaks, act } = random.weighted(kinds)()
+      if (stopping.signal.aborted || broken.has(breaks)) continue
+      broken.add(breaks)
+      onFault(kind)
+      const mended = act()
+        .then(
+          () => void faults.set(kind, (faults.get(kind) ?? 0) + 1),
+          () => undefined // Redis was away when it was to be told something
+        )
+        .finally(() => {
+          broken.delete(breaks)
+          mending.delete(mended)
+        })
+      mending.add(mended)
+    }
+  }
+
+  const running = run()
+  return {
+    faults,
+    async stop() {
+      stopping.abort()
+      await running
+      await Promise.all(mending)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/** A consumer killed at each step of a run: the job succeeds once, whatever had been committed by then (design rules 3 to 6). */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { accept, readJob, settled, startFaultStack, submit } from '../helpers/fault-stack.js'
+
+const preload = join(import.meta.dirname, '../helpers/kill-point.js')
+const folder = await mkdtemp(join(tmpdir(), 'beeline-kill-'))
+t.teardown(() => rm(folder, { recursive: true, force: true }))
+
+const stack = await startFaultStack(t)
+const marker = (point: string) => join(folder, point.replace(/\W/g, '-'))
+const killAt = (point: string) => [{ KILL_POINT: point, KILL_MARKER: marker(point) }, { preload }] as const
+
+/** Point of the kill, and the attempts that the job then needs. */
+const POINTS = [
+  ['before:claim_jobs', 1],
+  ['after:claim_jobs', 2],
+  ['before:finish_succeeded', 2],
+  ['after:insert_effects', 2],
+  ['before:commit', 2],
+  ['after:commit', 1]
+] as const
+
+const gateway = await stack.gateway()
+
+for (const [point, attempts] of POINTS) {
+  t.test(`a job whose consumer is killed ${point.replace(':', ' ')} succeeds once`, async (t) => {
+    const consumer = await stack.consumer(...killAt(point))
+    const id = await accept(gateway, { marker: point })
+    t.equal((await consumer.exited).signal, 'SIGKILL', 'the consumer was killed there')
+    t.ok(existsSync(marker(point)))
+    await consumer.restart()
+    const [job] = await settled(stack.db, [id])
+    t.match(job, { state: 'succeeded', attempts, effects: 1 })
+    await consumer.kill('SIGTERM')
+  })
+}
+
+t.test('a job whose consumer is killed after the claim survives the loss of all Redis data', async (t) => {
+  const point = 'after:claim_jobs'
+  await rm(marker(point), { force: true })
+  const consumer = await stack.consumer(...killAt(point))
+  const id = await accept(gateway, { marker: 'flushed' })
+  await consumer.exited
+  await stack.redis.kill()
+  await stack.redis.start()
+  await consumer.restart()
+  t.match(await settled(stack.db, [id]), [{ state: 'succeeded', attempts: 2, effects: 1 }])
+  await consumer.kill('SIGTERM')
+})
+
+for (const mode of ['async', 'sync'] as const) {
+  t.test(
+    `a ${mode} submission whose gateway is killed after the commit is stored once when it is repeated`,
+    async (t) => {
+      const point = 'after:commit'
+      await rm(marker(point), { force: true })
+      const mortal = await stack.gateway(...killAt(point))
+      const submission = { form: 'contact', marker: `unanswered ${mode}`, mode, key: `key-${mode}` }
+      await t.rejects(submit(mortal, submission), 'the connection breaks without an answer')
+      await mortal.exited
+      await mortal.restart()
+      const answers = [await submit(mortal, submission), await submit(gateway, submission)]
+      const table = mode === 'sync' ? 'submissions' : 'jobs'
+      const column = mode === 'sync' ? 'data' : `payload->'data'`
+      const { rows } = await stack.db.query(`select id from ${table} where ${column}->>'name' = $1`, [
+        submission.marker
+      ])
+      t.equal(rows.length, 1, 'one row')
+      for (const answer of answers)
+        t.match(answer, { status: mode === 'sync' ? 201 : 202, replayed: true, id: rows[0].id })
+      t.equal((await submit(gateway, { ...submission, marker: 'another' })).code, 'IDEMPOTENCY_KEY_REUSED')
+    }
+  )
+}
+
+t.test('a gateway killed before its commit has stored nothing', async (t) => {
+  const point = 'before:commit'
+  await rm(marker(point), { force: true })
+  const mortal = await stack.gateway(...killAt(point))
+  const submission = { marker: 'uncommitted', key: 'key-uncommitted' }
+  await t.rejects(submit(mortal, submission))
+  await mortal.exited
+  const consumer = await stack.consumer()
+  const answer = await submit(gateway, submission)
+  t.match(answer, { status: 202, replayed: false })
+  await settled(stack.db, [answer.id])
+  t.equal((await readJob(stack.db, answer.id)).attempts, 1)
+  await consumer.kill('SIGTERM')
+})

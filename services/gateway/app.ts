@@ -17,6 +17,7 @@ import security from '#plugins/security'
 import submissions from '#plugins/submissions'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
+import { createLog } from '../log.js'
 
 export interface GatewayOptions {
   config: Config
@@ -29,7 +30,7 @@ const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
   const app = Fastify({
-    logger: { level: config.LOG_LEVEL, base: { service: 'gateway', pid: process.pid } },
+    loggerInstance: createLog('gateway', config.LOG_LEVEL),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id']

@@ -42,6 +42,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     query_timeout: queryTimeoutMs,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    pipeline: true, // statements that do not wait for each other go out together
     options: SESSION_SETTINGS
   })
   const { pool } = app.pg

@@ -93,11 +93,9 @@ async function insertOnce<Item extends Keyed>(
     await insert(client, items)
     return items.map(fresh)
   }
-  await client.query('begin')
-  const taken = await takeKeys(client, kind, keyed)
+  const [, taken] = await Promise.all([client.query('begin'), takeKeys(client, kind, keyed)])
   const winners = items.filter((item) => !item.key || taken.has(item.id))
-  if (winners.length) await insert(client, winners)
-  await client.query('commit')
+  await Promise.all([winners.length && insert(client, winners), client.query('commit')])
   const losers = keyed.filter(({ id }) => !taken.has(id))
   const owners = losers.length ? await findKeys(client, losers) : new Map()
   return items.map((item) => {

@@ -20,39 +20,37 @@ export function createFinish(app: FastifyInstance) {
   const finish = app.groupCommit({
     sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
     write: async (client, endings) => {
-      await client.query('begin')
-      const ended = await finishAll(client, endings)
+      const ofOutcome = <O extends Ending['outcome']>(...outcomes: O[]) =>
+        endings.filter((ending): ending is Extract<Ending, { outcome: O }> =>
+          outcomes.some((o) => o === ending.outcome)
+        )
+      const done = ofOutcome('done')
+      const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
+      const released = ofOutcome('released')
+
+      const [, ...ended] = await Promise.all([
+        client.query('begin'),
+        done.length ? finishSucceeded(client, done) : [],
+        failed.length ? finishFailed(client, failed) : [],
+        released.length ? finishReleased(client, released) : []
+      ])
+      const ours = new Set(ended.flat())
+      await storeAll(
+        client,
+        done.filter(({ job }) => ours.has(job.id))
+      )
       await client.query('commit')
-      return endings.map(({ job }) => ended.has(job.id))
+      return endings.map(({ job }) => ours.has(job.id))
     }
   })
 
-  async function finishAll(client: PoolClient, endings: Ending[]): Promise<Set<string>> {
-    const ofOutcome = <O extends Ending['outcome']>(...outcomes: O[]) =>
-      endings.filter((ending): ending is Extract<Ending, { outcome: O }> => outcomes.some((o) => o === ending.outcome))
-    const done = ofOutcome('done')
-    const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
-    const released = ofOutcome('released')
-    const ended = new Set<string>()
-    const note = (ids: string[]) => {
-      for (const id of ids) ended.add(id)
+  /** Only what was still ours gets its effect. */
+  async function storeAll(client: PoolClient, done: { job: ClaimedJob; result: unknown }[]): Promise<void> {
+    for (const [type, own] of groupBy(done, ({ job }) => job.type)) {
+      const jobs = own.map(({ job }) => job)
+      const results = own.map(({ result }) => result)
+      await stores.get(type)?.(client, jobs, results)
     }
-
-    if (done.length) note(await finishSucceeded(client, done))
-    // only what was still ours gets its effect
-    for (const [type, own] of groupBy(
-      done.filter(({ job }) => ended.has(job.id)),
-      ({ job }) => job.type
-    )) {
-      await stores.get(type)?.(
-        client,
-        own.map(({ job }) => job),
-        own.map(({ result }) => result)
-      )
-    }
-    if (failed.length) note(await finishFailed(client, failed))
-    if (released.length) note(await finishReleased(client, released))
-    return ended
   }
 
   return { finish, storeWith: (type: string, store: Store) => void stores.set(type, store) }

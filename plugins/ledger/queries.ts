@@ -70,7 +70,10 @@ export async function insertJobs(client: PoolClient, { rows, deliveryOf, process
   return new Set(result.rows.map(({ id }) => id))
 }
 
-/** Leases those that are queued, due and not expired. What ran before is claimed only when it travels alone. */
+/**
+ * Leases those that are queued, due and not expired. What ran before is claimed only when it travels alone. The commit need not be on
+ * the disk: a claim that a crash of Postgres forgets gives the job back, and its token keeps the forgotten attempt from writing.
+ */
 export async function claimJobs(
   client: PoolClient,
   { ids, alone, token }: { ids: string[]; alone: string[]; token: string }
@@ -80,6 +83,7 @@ export async function claimJobs(
     text: `update jobs
               set state = 'active', attempts = attempts + 1, version = version + 1, progress = null,
                   lease_token = $3, lease_until = now() + make_interval(secs => ${LEASE_S}), started_at = now()
+             from set_config('synchronous_commit', 'off', true)
             where id = any($1::uuid[]) and ${IS_QUEUED} and run_at <= now()
               and (expires_at is null or expires_at > now())
               and (attempts = 0 or id = any($2::uuid[])) and attempts < max_attempts

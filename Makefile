@@ -10,7 +10,7 @@ SOURCES := $(shell find schema plugins services infra test -name '*.ts' -not -na
 INSTALLED := node_modules/.package-lock.json
 
 help: ## list the commands
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	echo '  settings: PORT=3000 HOST=127.0.0.1 DATA_DIR=.data ENGINE=local|docker; the rest is in .env.example'
 
 up: ## start everything, wait until it is ready, print the addresses
@@ -55,19 +55,22 @@ dead: ## list the jobs that gave up
 test: build ## run the whole test suite (TESTS=build/test/jobs.test.js for one file)
 	infra/test.sh $(TESTS)
 
+test-compose: build ## test the containers for real; needs a Docker engine
+	node build/test/compose/run.js
+
 lint: $(INSTALLED) ## check style, layers and types
 	node_modules/.bin/biome check .
 	node_modules/.bin/tsc -p . --noEmit
 
 bench: build ## measure, and write docs/benchmarks.md
-	node build/test/bench/main.js
+	node build/test/bench/run.js
 
 chaos: build ## run the fault test (SUBMISSIONS=2000 SEEDS=1,2,3 MUTANT=…)
 	node build/test/chaos/main.js
 
 build: build/.done ## install and compile what has changed
 
-$(INSTALLED): package.json package-lock.json
+$(INSTALLED): package-lock.json
 	echo 'npm ci'
 	npm ci --no-fund --no-audit --loglevel=error
 	touch $@
@@ -82,4 +85,4 @@ build/.sources: always
 	mkdir -p build
 	echo '$(SOURCES)' | cmp -s - $@ || { rm -rf build && mkdir build && echo '$(SOURCES)' > $@; }
 
-.PHONY: help up down clean logs ps sh psql prune deps dev migrate seed dead test lint bench chaos build always
+.PHONY: help up down clean logs ps sh psql prune deps dev migrate seed dead test test-compose lint bench chaos build always

@@ -46,8 +46,10 @@ export async function findPostgresBinaries(
 
 /** Where files go that another user must reach when the project lies in a closed folder such as root's home. */
 export function stateFolder(): string {
-  const root = process.platform === 'darwin' ? '/usr/local/var' : '/var/lib'
-  return process.getuid?.() === 0 ? join(root, 'beeline') : join(homedir(), '.local/state/beeline')
+  const { XDG_STATE_HOME } = process.env
+  if (XDG_STATE_HOME) return join(XDG_STATE_HOME, 'beeline')
+  if (process.getuid?.() !== 0) return join(homedir(), '.local/state/beeline')
+  return process.platform === 'darwin' ? '/usr/local/var/beeline' : '/var/lib/beeline'
 }
 
 /** Tells whether a user may enter every folder down to this one. */

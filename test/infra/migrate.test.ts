@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import t from 'tap'
+import { createDatabase } from '../../infra/postgres/create-database.js'
+import { findDeadJobs } from '../../infra/postgres/dead.js'
+import { migrate } from '../../infra/postgres/migrate.js'
+import { seed } from '../../infra/postgres/seed.js'
+import { readCatalogue } from '../helpers/catalogue.js'
+import { type PostgresService, startPostgres } from '../helpers/services.js'
+
+const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
+const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions']
+const HOUSEKEEPING_TABLES = ['idempotency_keys']
+
+const postgres = await startPostgres(t)
+
+/** Both roles' addresses of an empty database beside the migrated one. */
+async function makeDatabase(name: string): Promise<Pick<PostgresService, 'url' | 'ownerUrl'>> {
+  const [url, ownerUrl] = [postgres.url, postgres.ownerUrl].map((address) => {
+    const other = new URL(address)
+    other.pathname = `/${name}`
+    return other.href
+  })
+  if (!url || !ownerUrl) throw new Error('unreachable')
+  await createDatabase(ownerUrl)
+  return { url, ownerUrl }
+}
+
+async function query(url: string, sql: string): Promise<pg.QueryResult> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+t.test('C6 migrating a second time does nothing, a step down and up again gives the same database', async (t) => {
+  const { url, ownerUrl } = await makeDatabase('steps')
+  const urls = { ownerUrl, appUrl: url }
+  const up = await migrate(urls)
+  t.ok(up.length > 0)
+  const before = await readCatalogue(ownerUrl)
+  t.strictSame(await migrate(urls), [])
+
+  for (const name of up.toReversed()) t.strictSame(await migrate({ ...urls, direction: 'down' }), [name])
+  const { rows } = await query(ownerUrl, "select tablename from pg_tables where schemaname = 'public'")
+  t.strictSame(rows, [{ tablename: 'pgmigrations' }], 'nothing else is left')
+
+  t.strictSame(await migrate(urls), up)
+  t.strictSame(await readCatalogue(ownerUrl), before)
+})
+
+t.test('C6 two starts at once migrate one after the other', async (t) => {
+  const { url, ownerUrl } = await makeDatabase('race')
+  const ran = await Promise.all([1, 2, 3].map(() => migrate({ ownerUrl, appUrl: url })))
+  t.equal(ran.filter((names) => names.length > 0).length, 1)
+})
+
+t.test('one address for both roles migrates, and warns', async (t) => {
+  const { ownerUrl } = await makeDatabase('single')
+  const said: string[] = []
+  await migrate({ ownerUrl, appUrl: ownerUrl, say: (line) => said.push(line) })
+  t.match(said.join('\n'), /one database role for both/)
+  t.equal((await query(ownerUrl, 'select 1 from jobs')).rowCount, 0)
+})
+
+t.test('a role that is missing is made with the password of the address', async (t) => {
+  const { url, ownerUrl } = await makeDatabase('roles')
+  const appUrl = new URL(url)
+  appUrl.username = 'other_app'
+  appUrl.password = encodeURIComponent("it's a p@ss/word")
+  await migrate({ ownerUrl, appUrl: appUrl.href })
+  t.equal((await query(appUrl.href, 'select 1 from jobs')).rowCount, 0)
+})
+
+t.test('C7 seeding twice adds the sample data once', async (t) => {
+  const { url, ownerUrl } = await makeDatabase('samples')
+  await migrate({ ownerUrl, appUrl: url })
+  t.ok((await seed(ownerUrl)) > 0)
+  const before = await query(ownerUrl, 'select * from submissions order by id')
+  t.equal(await seed(ownerUrl), 0)
+  t.strictSame((await query(ownerUrl, 'select * from submissions order by id')).rows, before.rows)
+})
+
+t.test('E14 a migrated database equals infra/postgres/schema.sql loaded alone', async (t) => {
+  const { ownerUrl } = await makeDatabase('schema_alone')
+  await query(ownerUrl, await readFile(SCHEMA, 'utf8'))
+  t.strictSame(await readCatalogue(ownerUrl), await readCatalogue(postgres.ownerUrl))
+})
+
+t.test('E11 the role that serves may not delete business rows, nor change the structure', async (t) => {
+  for (const table of BUSINESS_TABLES) {
+    await t.rejects(query(postgres.url, `delete from ${table}`), { code: '42501' }, `delete from ${table}`)
+    await t.rejects(query(postgres.url, `truncate ${table}`), { code: '42501' }, `truncate ${table}`)
+    await t.rejects(query(postgres.url, `drop table ${table}`), { code: '42501' }, `drop table ${table}`)
+  }
+  for (const table of HOUSEKEEPING_TABLES) t.equal((await query(postgres.url, `delete from ${table}`)).rowCount, 0)
+  await t.rejects(query(postgres.url, 'create table more (id int)'), { code: '42501' })
+  const { rows } = await query(
+    postgres.ownerUrl,
+    "select tablename from pg_tables where schemaname = 'public' order by 1"
+  )
+  const known = [...BUSINESS_TABLES, ...HOUSEKEEPING_TABLES, 'pgmigrations'].sort()
+  t.strictSame(
+    rows.map(({ tablename }) => tablename),
+    known,
+    'a new table belongs in one of the two lists'
+  )
+})
+
+t.test('dead jobs can be read, newest first', async (t) => {
+  const { url, ownerUrl } = await makeDatabase('dead_jobs')
+  await migrate({ ownerUrl, appUrl: url })
+  t.strictSame(await findDeadJobs(url, 10), { total: 0, jobs: [] })
+  await query(
+    url,
+    `insert into jobs (id, type, queue, payload, schema_version, state, attempts, max_attempts, timeout_ms, submitter, error, finished_at)
+     select ('019a0000-0000-7000-8000-00000000000' || n)::uuid, 'store-submission', 'submissions', '{}', 1,
+       'dead', n, 5, 1000, 'anon', jsonb_build_object('code', 'FAILED', 'detail', 'reason ' || n), now() + n * interval '1 s'
+     from generate_series(1, 3) n`
+  )
+  const { total, jobs } = await findDeadJobs(url, 2)
+  t.equal(total, 3)
+  t.match(jobs, [{ attempts: 3, code: 'FAILED', detail: 'reason 3' }, { attempts: 2 }])
+})

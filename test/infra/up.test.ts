@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import pg from 'pg'
+import t from 'tap'
+import { isProcess } from '../../infra/local/process-list.js'
+import { eventually } from '../helpers/eventually.js'
+import { copyProject, type Project } from '../helpers/project.js'
+
+t.setTimeout(200_000)
+
+const BODY = { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true }
+
+const submit = (url: string, mode: 'sync' | 'async') =>
+  fetch(`${url}/${mode}/contact`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: JSON.stringify(BODY)
+  })
+
+async function query(project: Project, sql: string): Promise<unknown[]> {
+  const { environment } = await project.runFile()
+  const client = new pg.Client({ connectionString: environment.DATABASE_URL })
+  await client.connect()
+  const { rows } = await client.query(sql)
+  await client.end()
+  return rows
+}
+
+async function pidsOf(project: Project): Promise<number[]> {
+  const { pid, services } = await project.runFile()
+  return [pid, ...Object.values(services).map((service) => service.pid)]
+}
+
+async function findAlive(pids: number[]): Promise<number[]> {
+  const alive = await Promise.all(pids.map((pid) => isProcess(pid, /./)))
+  return pids.filter((_, index) => alive[index])
+}
+
+t.test('B16 one command starts everything, and the commands of A18 work on what runs', async (t) => {
+  const project = await copyProject(t)
+  const up = await project.make('up')
+  t.equal(up.code, 0, up.output)
+  t.match(up.output, project.url)
+
+  t.test('B2 it is healthy, A14 with secrets that only the owner can read', async (t) => {
+    t.strictSame(await (await fetch(`${project.url}/api/health`)).json(), { status: 'ok' })
+    t.equal((await fetch(`${project.url}/readyz`)).status, 200)
+    const { mode } = await stat(join(project.dir, '.env'))
+    t.equal(mode & 0o777, 0o600)
+    t.match(await readFile(join(project.dir, '.env'), 'utf8'), /^SECRET_KEY=\w{64}$/m)
+  })
+
+  t.test('a submission arrives by both ways', async (t) => {
+    t.equal((await submit(project.url, 'sync')).status, 201)
+    t.equal((await submit(project.url, 'async')).status, 202)
+    await eventually(async () => {
+      const rows = await query(project, "select mode from submissions where data ->> 'name' = 'Ada' order by mode")
+      assert.deepEqual(rows, [{ mode: 'async' }, { mode: 'sync' }])
+    })
+    t.pass('both are rows')
+  })
+
+  t.test('a second make up says that it runs', async (t) => {
+    const pids = await pidsOf(project)
+    const again = await project.make('up')
+    t.equal(again.code, 0)
+    t.match(again.output, /already running/)
+    t.strictSame(await pidsOf(project), pids)
+  })
+
+  for (const [target, variables, shows] of [
+    ['help', {}, /make up/],
+    ['ps', {}, /gateway .* ready/],
+    ['logs', {}, /Server listening at/],
+    ['logs', { SERVICE: 'postgres' }, /ready to accept connections/],
+    ['sh', {}, /^$/],
+    ['psql', { SQL: 'select 6 * 7 as answer' }, /42/],
+    ['migrate', {}, /up to date/],
+    ['seed', {}, /sample data are there/],
+    ['dead', {}, /no dead jobs/],
+    ['prune', {}, /left behind|deleted/],
+    ['deps', {}, /already running/]
+  ] as const) {
+    t.test(`A18 make ${target} ${JSON.stringify(variables)} exits 0 on a running stack`, async (t) => {
+      const { code, output } = await project.make(target, variables)
+      t.equal(code, 0, output)
+      t.match(output, shows)
+    })
+  }
+
+  t.test('a killed child comes back by itself', async (t) => {
+    const { services } = await project.runFile()
+    for (const { pid } of Object.values(services)) process.kill(pid, 'SIGKILL')
+    await eventually(
+      async () => {
+        const now = await project.runFile()
+        for (const [name, { pid }] of Object.entries(services)) assert.notEqual(now.services[name]?.pid, pid)
+        assert.equal((await fetch(`${project.url}/readyz`)).status, 200)
+      },
+      { timeout: 20_000 }
+    )
+    t.equal((await submit(project.url, 'async')).status, 202)
+  })
+
+  t.test('a new build or another setting starts it anew', async (t) => {
+    const [supervisor] = await pidsOf(project)
+    await appendFile(join(project.dir, '.env'), 'APP_NAME=Hive\n')
+    const up = await project.make('up')
+    t.match(up.output, /older build or other settings/)
+    t.not((await pidsOf(project))[0], supervisor)
+    t.match(await (await fetch(`${project.url}/openapi.json`)).json(), { info: { title: 'Hive' } })
+  })
+
+  t.test('make down leaves no process, and the data are there after the next make up', async (t) => {
+    const pids = await pidsOf(project)
+    t.equal((await project.make('down')).code, 0)
+    t.strictSame(await findAlive(pids), [])
+    t.match((await project.make('down')).output, /nothing is running/)
+    t.equal((await project.make('psql', { SQL: 'select 1' })).code, 2, 'a command that needs it says so')
+    await project.make('up')
+    const rows = await query(project, "select distinct mode from submissions where data ->> 'name' = 'Ada' order by 1")
+    t.strictSame(rows, [{ mode: 'async' }, { mode: 'sync' }])
+  })
+
+  t.test('a killed supervisor takes its children with it', async (t) => {
+    const pids = await pidsOf(project)
+    process.kill(pids[0] ?? 0, 'SIGKILL')
+    await eventually(async () => assert.deepEqual(await findAlive(pids), []), { timeout: 30_000 })
+    t.equal((await project.make('up')).code, 0)
+  })
+
+  t.test('a lost .env gets new secrets, and the old data can be reached with them', async (t) => {
+    await project.make('down')
+    await rm(join(project.dir, '.env'))
+    const up = await project.make('up')
+    t.equal(up.code, 0, up.output)
+    t.match(up.output, /passwords in .env have changed/)
+    t.strictSame(await query(project, "select 1 as one from submissions where data ->> 'name' = 'Ada' limit 1"), [
+      { one: 1 }
+    ])
+  })
+
+  t.test('make clean deletes the data', async (t) => {
+    t.equal((await project.make('clean')).code, 0)
+    await t.rejects(stat(join(project.dir, '.data')))
+  })
+})
+
+t.test('what is wrong stops the start with one line, and nothing runs', async (t) => {
+  const project = await copyProject(t)
+  const fails = async (variables: Record<string, string>, reason: RegExp) => {
+    const { code, output } = await project.make('up', variables)
+    t.not(code, 0)
+    // one line of ours; the last is what make itself adds
+    const lines = output.trim().split('\n')
+    t.match(lines.at(0), reason)
+    t.match(lines.at(1), /^make: /)
+    t.equal(lines.length, 2, output)
+    await t.rejects(project.runFile())
+  }
+
+  t.test('a taken port', async () => {
+    const server = createServer().listen(Number(new URL(project.url).port), '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    await fails({}, /port \d+ on 127.0.0.1 is taken.*PORT=/)
+    await new Promise((resolve) => server.close(resolve))
+  })
+  t.test('D12 PORT=abc', () => fails({ PORT: 'abc' }, /^up: PORT .*port of the gateway/))
+  t.test('an unknown engine', () => fails({ ENGINE: 'steam' }, /ENGINE must be docker or local/))
+  t.test('a secret that is too short', () => fails({ SECRET_KEY: 'short' }, /^up: SECRET_KEY /))
+
+  t.test('a child that fails at its start: its last lines are shown and the rest is stopped', async (t) => {
+    const script = join(project.dir, 'build/services/consumer/server.js')
+    await writeFile(script, "process.stderr.write('broken on purpose\\n'); process.exit(7)")
+    const { code, output } = await project.make('up')
+    t.not(code, 0)
+    t.match(output, /consumer ended with code 7\n {2}broken on purpose/)
+    await t.rejects(project.runFile())
+    t.strictSame((await readFile(join(project.dir, '.data/pids'), 'utf8')).trim(), '')
+  })
+})

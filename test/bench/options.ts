@@ -13,7 +13,7 @@ export interface Options {
   works: string[]
   /** Names of the sides to run. */
   sides: string[]
-  /** Folder for CPU profiles of Beeline's processes; none are taken without it. */
+  /** Folder for CPU profiles of Beeline's processes; with it Postgres lists what its statements took, too. */
   profile: string | undefined
 }
 

@@ -54,6 +54,6 @@ ${tables}
 
 \`make bench\` needs Linux, Redis, and uses wrk and pgbench when they are on PATH (without wrk autocannon makes the load; without pgbench its limits are left out).
 In the environment: \`ROUNDS\` (3), \`SECONDS\` (8), \`JOBS\` (40000), \`ONLY=sync,accept,drain,together,latency\`, \`SIDES=plain,bullmq,pg-boss,beeline\`,
-\`PROFILE=folder\` for CPU profiles of Node. A run with \`ONLY\` or \`SIDES\` prints its tables and leaves this page alone.
+\`PROFILE=folder\` for CPU profiles of Beeline's processes there and its dearest statements on the screen. A run with \`ONLY\` or \`SIDES\` prints its tables and leaves this page alone.
 `
 }

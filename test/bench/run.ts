@@ -12,13 +12,14 @@ import { type Outcome, reportTables } from './report.js'
 import { type Servers, startServers } from './servers.js'
 import { sides } from './sides.js'
 import { setStage } from './stage.js'
+import { countStatements, listStatements } from './statements.js'
 import { type Measures, works } from './works.js'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 async function bench(options: Options): Promise<void> {
   if (!existsSync('/proc/self/stat')) throw new Error('the benchmark reads CPU time from /proc: run it on Linux')
-  const servers = await startServers(say)
+  const servers = await startServers(say, options)
   process.once('SIGINT', () => servers.close().finally(() => process.exit(130)))
   try {
     const [load, reading, limits] = await Promise.all([
@@ -63,9 +64,13 @@ async function measure(
 ): Promise<Measures | undefined> {
   const [side, { run } = {}] = [sides[name], works[work]]
   if (!run || !side?.works.includes(work)) return undefined
-  const stage = await setStage({ name, side, servers, profile: name === 'beeline' ? options.profile : undefined })
+  const profile = name === 'beeline' ? options.profile : undefined
+  const stage = await setStage({ name, side, servers, profile })
   try {
-    return await run(stage, load, options)
+    if (profile) await countStatements(stage.database)
+    const measures = await run(stage, load, options)
+    if (profile) for (const line of await listStatements(stage.database)) say(line)
+    return measures
   } catch (cause) {
     throw new Error(`${work}, ${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   } finally {

@@ -9,6 +9,7 @@ import { findPostgres, initPostgres, OWNER, type PostgresPrograms, startPostgres
 import { isReachable, stateFolder } from '../../infra/local/postgres-binaries.js'
 import { startRedis } from '../../infra/local/redis.js'
 import { findRedis } from '../../infra/local/redis-program.js'
+import { ACCOUNTING } from './statements.js'
 
 export interface Servers {
   /** Folder for logs and files of this benchmark, deleted in the end. */
@@ -30,7 +31,10 @@ export interface Servers {
 const PASSWORD = 'bench'
 
 /** Starts both with the settings that ship, except that Postgres also notes when each commit was made. */
-export async function startServers(say: (line: string) => void): Promise<Servers> {
+export async function startServers(
+  say: (line: string) => void,
+  { profile }: { profile?: string | undefined }
+): Promise<Servers> {
   const closing: (() => Promise<unknown>)[] = []
   const close = async () => {
     for (const step of closing.toReversed()) await step()
@@ -42,7 +46,8 @@ export async function startServers(say: (line: string) => void): Promise<Servers
     const [port, redisPort] = await Promise.all([findFreePort(), findFreePort()])
     const cluster = join(folder, 'postgres')
     await initPostgres(programs, cluster, PASSWORD)
-    const postgres = await startPostgres(programs, cluster, { port, settings: { track_commit_timestamp: 'on' } })
+    const settings = { track_commit_timestamp: 'on', ...(profile && ACCOUNTING) }
+    const postgres = await startPostgres(programs, cluster, { port, settings })
     closing.push(() => postgres.stop())
     const program = await findRedis()
     if (!program) throw new Error('no valkey-server or redis-server found: install one to run the benchmark')

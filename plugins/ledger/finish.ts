@@ -2,7 +2,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { groupBy } from '#schema/group-by'
-import { type AttemptEnding, type ClaimedJob, finishFailed, finishReleased, finishSucceeded } from './queries.js'
+import {
+  type Attempt,
+  type AttemptEnding,
+  type ClaimedJob,
+  finishFailed,
+  finishReleased,
+  finishSucceeded
+} from './queries.js'
 
 /** How an attempt ended. */
 export type Ending =
@@ -23,7 +30,7 @@ export function createFinish(app: FastifyInstance) {
       await client.query('begin')
       const ended = await finishAll(client, endings)
       await client.query('commit')
-      return endings.map(({ job }) => ended.has(job.id))
+      return endings.map(({ job }) => ended.has(nameOf(job)))
     }
   })
 
@@ -34,14 +41,14 @@ export function createFinish(app: FastifyInstance) {
     const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
     const released = ofOutcome('released')
     const ended = new Set<string>()
-    const note = (ids: string[]) => {
-      for (const id of ids) ended.add(id)
+    const note = (attempts: Attempt[]) => {
+      for (const attempt of attempts) ended.add(nameOf(attempt))
     }
 
     if (done.length) note(await finishSucceeded(client, done))
     // only what was still ours gets its effect
     for (const [type, own] of groupBy(
-      done.filter(({ job }) => ended.has(job.id)),
+      done.filter(({ job }) => ended.has(nameOf(job))),
       ({ job }) => job.type
     )) {
       await stores.get(type)?.(
@@ -57,3 +64,6 @@ export function createFinish(app: FastifyInstance) {
 
   return { finish, storeWith: (type: string, store: Store) => void stores.set(type, store) }
 }
+
+/** By attempt, not by job: of two attempts that end together, one of which lost its lease, only the other has its effect. */
+const nameOf = ({ id, token }: Attempt) => `${id} ${token}`

@@ -3,13 +3,22 @@ export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code = '', severity } = error as { code?: string; severity?: string }
   // only what the server itself says carries a severity; then the code is a SQLSTATE (PostgreSQL manual, appendix A)
-  if (severity) return OUTAGE_CLASSES.has(code.slice(0, 2)) || code === READ_ONLY
+  if (severity) return OUTAGE_CLASSES.has(code.slice(0, 2)) || code === READ_ONLY || code === IDLE_TOO_LONG
   return SYSTEM_CODES.has(code) || CONNECTION_LOST.test(error.message)
 }
+
+/** Whether a statement lost to another one: a lock that was not to be had in time, a deadlock. Alone it may come through. */
+export function isPassing(error: unknown): boolean {
+  const { code = '' } = error instanceof Error && 'code' in error ? { code: String(error.code) } : {}
+  return code === LOCK_NOT_AVAILABLE || code.startsWith('40')
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** Connection exception, insufficient resources, operator intervention, system error. */
 const OUTAGE_CLASSES = new Set(['08', '53', '57', '58'])
 const READ_ONLY = '25006'
+const IDLE_TOO_LONG = '25P03'
 const SYSTEM_CODES = new Set(
   'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN ENOENT'.split(' ')
 )

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { problem } from '#schema/problem'
-import { isOutage } from './faults.js'
+import { isOutage, isPassing } from './faults.js'
 
 export interface GroupCommitOptions<Item, Outcome> {
   /**
@@ -20,7 +20,7 @@ export interface GroupCommitOptions<Item, Outcome> {
   maxWaiting?: number
   /** Most bytes that may wait. Default 8,000,000. */
   maxWaitingBytes?: number
-  /** Time to get a commit through, in ms. */
+  /** Time from a writer's call until it is told that its item did not get through, in ms. Default 10,000. */
   deadlineMs?: number
 }
 
@@ -37,6 +37,8 @@ export type GroupCommit<Item, Outcome> = ((item: Item) => Promise<Outcome>) & {
 interface Entry<Item, Outcome> {
   item: Item
   bytes: number
+  /** When its writer is told that it did not get through. */
+  deadline: number
   resolve: (outcome: Outcome) => void
   reject: (error: unknown) => void
 }
@@ -70,34 +72,47 @@ export function createGroupCommit<Item, Outcome>(
   }
 
   async function drain() {
-    while (waiting.length) await commit(takeGroup(), Date.now() + deadlineMs)
+    while (waiting.length) await commit(takeGroup())
     draining = undefined
   }
 
-  async function commit(entries: Entry<Item, Outcome>[], deadline: number): Promise<void> {
-    let sent = false
-    for (let pause = 50; ; pause = Math.min(pause * 2, 1_000)) {
+  /** `unknown`: a commit of these was sent before, and nobody knows what became of it. */
+  async function commit(entries: Entry<Item, Outcome>[], unknown = false): Promise<void> {
+    let open = refuseLate(entries, unknown ? outcomeUnknown : unavailable)
+    for (let pause = 50; open.length; pause = Math.min(pause * 2, 1_000)) {
+      let sent = false
       try {
         const outcomes = await inConnection((client) => {
           sent = true
           return write(
             client,
-            entries.map(({ item }) => item)
+            open.map(({ item }) => item)
           )
         })
-        for (const [i, { resolve }] of entries.entries()) resolve(outcomes[i] as Outcome)
+        for (const [i, { resolve }] of open.entries()) resolve(outcomes[i] as Outcome)
         return
       } catch (error) {
-        if (!isOutage(error)) {
-          if (entries.length === 1) return refuse(entries, error)
+        const away = isOutage(error)
+        if (!away && open.length > 1) {
           // one bad item fails alone
-          for (const entry of entries) await commit([entry], deadline)
+          for (const entry of open) await commit([entry], unknown)
           return
         }
-        if (Date.now() + pause > deadline) return refuse(entries, sent ? outcomeUnknown(error) : unavailable(error))
-        await delay(pause)
+        if (!away && !isPassing(error)) return refuse(open, error)
+        unknown ||= away && sent
+        const reason = unknown ? outcomeUnknown : unavailable
+        open = refuseLate(open, () => reason(error), pause)
+        if (open.length) await delay(pause)
       }
     }
+  }
+
+  /** Refuses those whose time is over, or will be after the pause; answers the others. */
+  function refuseLate(entries: Entry<Item, Outcome>[], reason: () => Error, pause = 0): Entry<Item, Outcome>[] {
+    const now = Date.now() + pause
+    const late = entries.filter(({ deadline }) => deadline < now)
+    if (late.length) refuse(late, reason())
+    return entries.filter(({ deadline }) => deadline >= now)
   }
 
   async function inConnection(work: (client: PoolClient) => Promise<Outcome[]>): Promise<Outcome[]> {
@@ -118,7 +133,7 @@ export function createGroupCommit<Item, Outcome>(
       return Promise.reject(problem(503, 'OVERLOADED', 'too many requests wait for the database', { retryAfter: 1 }))
     }
     return new Promise((resolve, reject) => {
-      waiting.push({ item, bytes, resolve, reject })
+      waiting.push({ item, bytes, deadline: Date.now() + deadlineMs, resolve, reject })
       waitingBytes += bytes
       draining ??= drain()
     })
@@ -130,10 +145,10 @@ function refuse(entries: { reject: (error: unknown) => void }[], error: unknown)
   for (const { reject } of entries) reject(error)
 }
 
-const unavailable = (cause: unknown) =>
+const unavailable = (cause?: unknown) =>
   problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; nothing was stored', { retryAfter: 2, cause })
 
-const outcomeUnknown = (cause: unknown) =>
+const outcomeUnknown = (cause?: unknown) =>
   problem(503, 'OUTCOME_UNKNOWN', 'the database did not confirm in time; repeat with the same Idempotency-Key', {
     retryAfter: 2,
     cause

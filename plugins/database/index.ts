@@ -29,7 +29,14 @@ declare module 'fastify' {
 
 /** Every statement of ours is a look-up by index: a plan made while a table was empty must not survive its growth. */
 const PLANS = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
-const SESSION_SETTINGS = ['synchronous_commit=on', 'lock_timeout=3000', ...PLANS]
+/** What a process that vanished without a word (its line cut, its machine gone) had locked, in a transaction that it will never end. */
+const ABANDONED = [
+  'idle_in_transaction_session_timeout=5000',
+  'tcp_keepalives_idle=10',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=3'
+]
+const SESSION_SETTINGS = ['synchronous_commit=on', 'lock_timeout=3000', ...ABANDONED, ...PLANS]
   .map((setting) => `-c ${setting}`)
   .join(' ')
 

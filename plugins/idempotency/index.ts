@@ -93,7 +93,9 @@ async function insertOnce<Item extends Keyed>(
     await insert(client, items)
     return items.map(fresh)
   }
-  const [, taken] = await Promise.all([client.query('begin'), takeKeys(client, kind, keyed)])
+  const [, taken] = await Promise.all([client.query('begin'), takeKeys(client, kind, keyed)]).catch((error: Error) => {
+    throw 'code' in error && error.code === LOCK_NOT_AVAILABLE ? inUse(error) : error
+  })
   const winners = items.filter((item) => !item.key || taken.has(item.id))
   await Promise.all([winners.length && insert(client, winners), client.query('commit')])
   const losers = keyed.filter(({ id }) => !taken.has(id))
@@ -105,6 +107,15 @@ async function insertOnce<Item extends Keyed>(
     return { id: owner.id, replayed: true, conflict: owner.hash !== item.key?.hash }
   })
 }
+
+/** SQLSTATE: another transaction has held the key for longer than a statement waits. */
+const LOCK_NOT_AVAILABLE = '55P03'
+
+const inUse = (cause: Error) =>
+  problem(409, 'IDEMPOTENCY_KEY_IN_USE', 'the first request with this Idempotency-Key is not done yet; repeat soon', {
+    retryAfter: 1,
+    cause
+  })
 
 const fresh = ({ id }: Keyed): Outcome => ({ id, replayed: false, conflict: false })
 

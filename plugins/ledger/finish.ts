@@ -2,7 +2,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { groupBy } from '#schema/group-by'
-import { type AttemptEnding, type ClaimedJob, finishFailed, finishReleased, finishSucceeded } from './queries.js'
+import {
+  type Attempt,
+  type AttemptEnding,
+  type ClaimedJob,
+  finishFailed,
+  finishReleased,
+  finishSucceeded
+} from './queries.js'
 
 /** How an attempt ended. */
 export type Ending =
@@ -34,13 +41,13 @@ export function createFinish(app: FastifyInstance) {
         failed.length ? finishFailed(client, failed) : [],
         released.length ? finishReleased(client, released) : []
       ])
-      const ours = new Set(ended.flat())
+      const ours = new Set(ended.flat().map(nameOf))
       await storeAll(
         client,
-        done.filter(({ job }) => ours.has(job.id))
+        done.filter(({ job }) => ours.has(nameOf(job)))
       )
       await client.query('commit')
-      return endings.map(({ job }) => ours.has(job.id))
+      return endings.map(({ job }) => ours.has(nameOf(job)))
     }
   })
 
@@ -55,3 +62,6 @@ export function createFinish(app: FastifyInstance) {
 
   return { finish, storeWith: (type: string, store: Store) => void stores.set(type, store) }
 }
+
+/** By attempt, not by job: of two attempts that end together, one of which lost its lease, only the other has its effect. */
+const nameOf = ({ id, token }: Attempt) => `${id} ${token}`

@@ -44,7 +44,7 @@ declare module 'fastify' {
       /** State and times of a form's job, if the form has it. */
       findStatus: (form: string, id: string) => ReturnType<typeof findJobStatus>
       /** Takes those of a delivery that may run now, attempt counted and leased. */
-      claim: (ids: string[]) => Promise<ClaimedJob[]>
+      claim: (delivery: { id: string; ids: string[] }) => Promise<ClaimedJob[]>
       /** Ends an attempt, with `store` of the job's type in the same transaction; false when the lease was lost before. */
       finish: (ending: Ending) => Promise<boolean>
       /** Names the writer of a type's effects. */

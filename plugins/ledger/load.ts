@@ -6,6 +6,10 @@ import { countOpenJobs } from './queries.js'
 /** Deliveries of one queue that wait in Redis at the most; more wait in Postgres. */
 export const MOST_WAITING = 1_000
 
+/** Pause between two looks, in ms. */
+const LOOK_MS = 1_000
+const MOST_LOOK_MS = 5_000
+
 export interface LoadOptions {
   app: FastifyInstance
   queues: string[]
@@ -21,9 +25,13 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
   let behind = new Set<string>()
   let waiting = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
+  let waitingTimer: NodeJS.Timeout | undefined
 
-  async function look() {
-    const [rows, depths] = await Promise.all([countOpenJobs(app.pg), countWaiting()])
+  /** Counts what is open; answers how long Postgres took, in ms. */
+  async function look(): Promise<number> {
+    const began = performance.now()
+    const rows = await countOpenJobs(app.pg)
+    const took = performance.now() - began
     const bySubmitter = new Map<string, number>()
     let inAll = 0
     for (const { submitter, jobs } of rows) {
@@ -32,27 +40,41 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
     }
     open = { inAll, bySubmitter }
     behind = new Set(rows.filter(({ undelivered }) => undelivered > 0).map(({ queue }) => queue))
-    waiting = depths
+    return took
   }
 
-  async function countWaiting(): Promise<Map<string, number>> {
-    if (!app.queue.isReady()) return new Map()
-    const counts = await Promise.all(queues.map((queue) => app.queue.countWaiting(queue).catch(() => 0)))
-    return new Map(queues.map((queue, i) => [queue, counts[i] ?? 0]))
+  async function countWaiting() {
+    const counts = app.queue.isReady()
+      ? await Promise.all(queues.map((queue) => app.queue.countWaiting(queue).catch(() => 0)))
+      : []
+    waiting = new Map(queues.map((queue, i) => [queue, counts[i] ?? 0]))
   }
 
-  /** Looks again after a second, or later when looking itself takes long. */
+  /** Looks again after a second, or later when counting itself takes long; when it failed, what was counted before is stale. */
   async function lookAgain() {
-    const began = Date.now()
-    await look().catch((error) => app.log.debug({ err: error }, 'the load was not counted'))
-    timer = setTimeout(lookAgain, Math.max(1_000, 20 * (Date.now() - began)))
+    const took = await look().catch((error) => {
+      app.log.debug({ err: error }, 'the load was not counted')
+      return 0
+    })
+    timer = setTimeout(lookAgain, Math.min(Math.max(LOOK_MS, 20 * took), MOST_LOOK_MS))
+  }
+
+  /** Apart from the count of what is open, which must not wait for Redis. */
+  async function countWaitingAgain() {
+    await countWaiting()
+    waitingTimer = setTimeout(countWaitingAgain, LOOK_MS)
   }
 
   return {
     watch: () => {
-      if (!timer) timer = setTimeout(lookAgain, 0)
+      if (timer) return
+      timer = setTimeout(lookAgain, 0)
+      waitingTimer = setTimeout(countWaitingAgain, 0)
     },
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      clearTimeout(timer)
+      clearTimeout(waitingTimer)
+    },
 
     /** @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
     refuseBeyondLimits(submitter: string) {

@@ -16,6 +16,8 @@ export const LEASE_S = 6
 
 export interface ClaimedJob {
   id: string
+  /** The delivery that brought it. */
+  deliveryId: string
   type: string
   payload: unknown
   schemaVersion: number
@@ -26,6 +28,9 @@ export interface ClaimedJob {
   trace: string | null
   ownerId: string | null
 }
+
+/** One attempt of a job: the token is its lease's. */
+export type Attempt = Pick<ClaimedJob, 'id' | 'token'>
 
 export interface AttemptEnding {
   outcome: 'failed' | 'timed_out' | 'gave_up' | 'schema_mismatch'
@@ -71,57 +76,59 @@ export async function insertJobs(client: PoolClient, { rows, deliveryOf, process
 }
 
 /**
- * Leases those that are queued, due and not expired. What ran before is claimed only when it travels alone. The commit need not be on
- * the disk: a claim that a crash of Postgres forgets gives the job back, and its token keeps the forgotten attempt from writing.
+ * Leases those that are queued, due and not expired, and that this very delivery carries: one that was given up by the relay,
+ * and comes out of Redis all the same, finds its jobs under way in another. The commit need not be on the disk: a claim that a
+ * crash of Postgres forgets gives the job back, and its token keeps the forgotten attempt from writing.
  */
 export async function claimJobs(
   client: PoolClient,
-  { ids, alone, token }: { ids: string[]; alone: string[]; token: string }
+  { deliveries, token }: { deliveries: { id: string; ids: string[] }[]; token: string }
 ): Promise<ClaimedJob[]> {
   const { rows } = await client.query<ClaimedJob>({
     name: 'claim_jobs',
     text: `update jobs
               set state = 'active', attempts = attempts + 1, version = version + 1, progress = null,
                   lease_token = $3, lease_until = now() + make_interval(secs => ${LEASE_S}), started_at = now()
-             from set_config('synchronous_commit', 'off', true)
-            where id = any($1::uuid[]) and ${IS_QUEUED} and run_at <= now()
-              and (expires_at is null or expires_at > now())
-              and (attempts = 0 or id = any($2::uuid[])) and attempts < max_attempts
-           returning id, type, payload, schema_version as "schemaVersion", attempts, max_attempts as "maxAttempts",
-                     timeout_ms as "timeoutMs", lease_token as token, trace, owner_id as "ownerId"`,
-    values: [ids, alone, token]
+             from unnest($1::uuid[], $2::uuid[]) as given (id, delivery_id), set_config('synchronous_commit', 'off', true)
+            where jobs.id = given.id and jobs.delivery_id = given.delivery_id and ${IS_QUEUED}
+              and run_at <= now()
+              and (expires_at is null or expires_at > now()) and attempts < max_attempts
+           returning jobs.id, jobs.delivery_id as "deliveryId", type, payload, schema_version as "schemaVersion", attempts,
+                     max_attempts as "maxAttempts", timeout_ms as "timeoutMs", lease_token as token, trace,
+                     owner_id as "ownerId"`,
+    values: [deliveries.flatMap(({ ids }) => ids), deliveries.flatMap(({ id, ids }) => ids.map(() => id)), token]
   })
   return rows
 }
 
-/** Ends attempts well where the lease still holds; answers their ids. */
+/** Ends attempts well where the lease still holds; answers those. */
 export async function finishSucceeded(
   client: PoolClient,
   endings: { job: ClaimedJob; result: unknown }[]
-): Promise<string[]> {
+): Promise<Attempt[]> {
   const given = endings.map(({ job, result }) => ({ id: job.id, token: job.token, result }))
-  const { rows } = await client.query<{ id: string }>({
+  const { rows } = await client.query<Attempt>({
     name: 'finish_succeeded',
     text: `update jobs
               set state = 'succeeded', result = given.result, error = null, progress = 100, version = version + 1,
                   lease_token = null, lease_until = null, finished_at = now()
              from json_to_recordset($1::json) as given (id uuid, token uuid, result jsonb)
             where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
-           returning jobs.id`,
+           returning jobs.id, given.token`,
     values: [JSON.stringify(given)]
   })
-  return rows.map(({ id }) => id)
+  return rows
 }
 
-/** Ends attempts badly where the lease still holds: queued again while attempts are left, else dead. Answers their ids. */
+/** Ends attempts badly where the lease still holds: queued again while attempts are left, else dead. Answers those. */
 export async function finishFailed(
   client: PoolClient,
   endings: ({ job: ClaimedJob } & AttemptEnding)[]
-): Promise<string[]> {
+): Promise<Attempt[]> {
   const given = endings.map(({ job, outcome, error, retryInMs }) => {
     return { id: job.id, token: job.token, outcome, error, retry_ms: retryInMs ?? null }
   })
-  const { rows } = await client.query<{ id: string }>({
+  const { rows } = await client.query<Attempt>({
     name: 'finish_failed',
     text: `with ended as (
              update jobs
@@ -132,25 +139,25 @@ export async function finishFailed(
                     lease_token = null, lease_until = null, delivery_id = null, delivered_at = null
                from json_to_recordset($1::json) as given (id uuid, token uuid, outcome text, error jsonb, retry_ms float8)
               where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
-             returning jobs.id, attempts, outcome, jobs.error, started_at
+             returning jobs.id, given.token, attempts, outcome, jobs.error, started_at
            ), noted as (
              insert into job_attempts (job_id, attempt, outcome, error, started_at)
              select id, attempts, outcome, error, started_at from ended
              on conflict do nothing
            )
-           select id from ended`,
+           select id, token from ended`,
     values: [JSON.stringify(given)]
   })
-  return rows.map(({ id }) => id)
+  return rows
 }
 
-/** Gives jobs back as if they had not been claimed; answers their ids. */
+/** Gives jobs back as if they had not been claimed; answers those. */
 export async function finishReleased(
   client: PoolClient,
   endings: { job: ClaimedJob; delayMs: number }[]
-): Promise<string[]> {
+): Promise<Attempt[]> {
   const given = endings.map(({ job, delayMs }) => ({ id: job.id, token: job.token, delay_ms: delayMs }))
-  const { rows } = await client.query<{ id: string }>({
+  const { rows } = await client.query<Attempt>({
     name: 'finish_released',
     text: `update jobs
               set state = 'queued', attempts = attempts - 1, version = version + 1, progress = null,
@@ -158,21 +165,18 @@ export async function finishReleased(
                   lease_token = null, lease_until = null, delivery_id = null, delivered_at = null
              from json_to_recordset($1::json) as given (id uuid, token uuid, delay_ms float8)
             where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}
-           returning jobs.id`,
+           returning jobs.id, given.token`,
     values: [JSON.stringify(given)]
   })
-  return rows.map(({ id }) => id)
+  return rows
 }
 
-export interface Lease {
-  id: string
-  token: string
+export interface Lease extends Attempt {
   /** 0 to 100, or null while the handler says nothing. */
   progress: number | null
 }
 
-export interface LostLease {
-  id: string
+export interface LostLease extends Attempt {
   /** What the job is now; 'active' means that another consumer runs it. */
   state: JobState
 }
@@ -198,7 +202,7 @@ export async function renewLeases(db: Queryable, leases: Lease[]): Promise<LostL
                from mine
               where jobs.id = mine.id
            )
-           select jobs.id, jobs.state
+           select jobs.id, given.token, jobs.state
              from given join jobs on jobs.id = given.id
             where jobs.lease_token is distinct from given.token or jobs.state <> 'active'`,
     values: [JSON.stringify(leases)]
@@ -321,16 +325,22 @@ export async function countOpenJobs(
   return rows
 }
 
-/** One consumer at a time relays; the lock goes with the connection. */
+/**
+ * One consumer at a time relays. The lock goes with the connection, and Postgres ends a connection that holds it in silence:
+ * else a consumer whose line was cut would keep all others from relaying.
+ */
 export async function tryRelayLock(client: PoolClient): Promise<boolean> {
   const { rows } = await client.query<{ locked: boolean }>(
-    `select pg_try_advisory_lock(hashtext('beeline.relay')) as locked`
+    `select locked, case when locked then set_config('idle_session_timeout', '15s', false) end
+       from (select pg_try_advisory_lock(hashtext('beeline.relay')) as locked offset 0) as tried`
   )
   return rows[0]?.locked ?? false
 }
 
 export async function unlockRelay(client: PoolClient): Promise<void> {
-  await client.query(`select pg_advisory_unlock(hashtext('beeline.relay'))`)
+  await client.query(
+    `select pg_advisory_unlock(hashtext('beeline.relay')), set_config('idle_session_timeout', '0', false)`
+  )
 }
 
 /** A job as its owner reads it, with times as Date. */

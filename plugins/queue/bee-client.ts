@@ -10,7 +10,9 @@ export function createBeeClient(url: string): Redis {
     new Redis(url, {
       ...CONNECTION,
       enableOfflineQueue: false,
-      commandTimeout: 5_000
+      commandTimeout: 5_000,
+      // a Redis that stays silent is away: what would pile up for it goes by the relay
+      socketTimeout: 5_000
     })
   )
 }
@@ -34,7 +36,9 @@ function adapt(client: Redis): Redis {
   override('constructor', Redis)
   override('multi', () => flatten(multi()))
   override('batch', () => flatten(pipeline()))
-  override('duplicate', () => adapt(duplicate({ ...CONNECTION, enableOfflineQueue: true, commandTimeout: undefined })))
+  override('duplicate', () =>
+    adapt(duplicate({ ...CONNECTION, enableOfflineQueue: true, commandTimeout: undefined, socketTimeout: undefined }))
+  )
   override('brpoplpush', (from: string, to: string, wait: number, done: Callback) =>
     client.blmove(from, to, 'RIGHT', 'LEFT', wait, done)
   )

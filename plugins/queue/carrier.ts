@@ -4,7 +4,7 @@ import BeeQueue from 'bee-queue'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Redis } from 'ioredis'
 import { compile } from '#schema/compile'
-import { Delivery } from '#schema/delivery'
+import { Arrival, type Delivery } from '#schema/delivery'
 import type { DeliveryHandler, Outgoing, Workload } from './index.js'
 
 // Bee-Queue loads its scripts only when it connects; after a restart of Redis every call would fail with NOSCRIPT
@@ -22,16 +22,28 @@ export interface CarrierOptions {
 export function createCarrier({ client, prefix, log }: CarrierOptions) {
   const producers = new Map<string, BeeQueue<Delivery>>()
   const workers = new Map<string, BeeQueue<Delivery>>()
-  const checkDelivery = compile(Delivery)
+  const checkArrival = compile(Arrival)
   let workload: Workload[] = []
   let stopping = false
   let scriptsLoaded: Promise<void> | undefined
   let sweeper: NodeJS.Timeout | undefined
 
-  client.on('ready', () => {
+  client.on('ready', () => void loadScripts().catch(() => undefined)) // said there
+
+  function loadScripts(): Promise<void> {
     scriptsLoaded = scripts.buildCache(client)
-    scriptsLoaded.catch((error) => log.warn({ err: error }, "Bee-Queue's scripts were not loaded"))
-  })
+    scriptsLoaded.catch((error) => {
+      log.warn({ err: error }, "Bee-Queue's scripts were not loaded")
+      scriptsLoaded = undefined
+    })
+    return scriptsLoaded
+  }
+
+  /** Redis may forget scripts while the connection lives: they are loaded again before the next call. */
+  function noteError(error: Error): Error {
+    if (error.message.startsWith('NOSCRIPT')) scriptsLoaded = undefined
+    return error
+  }
 
   function open(name: string, isWorker: boolean): BeeQueue<Delivery> {
     const settings = {
@@ -54,12 +66,12 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
 
   async function push(name: string, deliveries: Outgoing[]): Promise<void> {
     if (client.status !== 'ready') throw new Error('Redis is away')
-    await scriptsLoaded
+    await (scriptsLoaded ?? loadScripts())
     const queue = producers.get(name) ?? open(name, false)
     producers.set(name, queue)
     await queue.ready()
     const failed = await queue.saveAll(deliveries.map(({ id, ids }) => queue.createJob({ v: 1, ids }).setId(id)))
-    for (const [, error] of failed) throw error
+    for (const [, error] of failed) throw noteError(error)
   }
 
   /** Starts one queue's worker, and again after a start that failed. */
@@ -72,7 +84,7 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     if (client.status !== 'ready') return false
     const queue = open(name, true)
     try {
-      await scriptsLoaded
+      await (scriptsLoaded ?? loadScripts())
       await queue.ready()
       await queue.checkStalledJobs()
     } catch (error) {
@@ -88,7 +100,7 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     queue.process(concurrency, async ({ id, data }) => {
       load.taken += 1
       load.running += 1
-      const { value, errors } = checkDelivery(data)
+      const { value, errors } = checkArrival({ ...data, id })
       if (errors) log.error({ deliveryId: id, queue: name, errors }, 'a delivery that is none was dropped')
       else
         await handle(value).catch((error) =>
@@ -97,7 +109,9 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       load.running -= 1
     })
     queue.checkStalledJobs(STALL_INTERVAL_MS, (error) => {
-      if (error) log.warn({ err: error, queue: name }, 'stalled deliveries could not be looked for')
+      if (!error) return
+      log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
+      if (!scriptsLoaded && client.status === 'ready') loadScripts().catch(() => undefined) // said there
     })
     log.info({ queue: name, concurrency }, 'taking deliveries')
     return true

@@ -1,7 +1,6 @@
 /** The only room that knows Bee-Queue: deliveries go in here and come out in the consumer. */
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Delivery } from '#schema/delivery'
 import { createBeeClient } from './bee-client.js'
 import { createCarrier } from './carrier.js'
 import { createLossDetector } from './loss-detector.js'
@@ -16,7 +15,7 @@ export interface QueueOptions {
 }
 
 /** Takes a delivery; what it rejects with is logged, for the ledger knows what became of the jobs. */
-export type DeliveryHandler = (delivery: Delivery) => Promise<void>
+export type DeliveryHandler = (delivery: Outgoing) => Promise<void>
 
 export interface ConsumedQueue {
   name: string

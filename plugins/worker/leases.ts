@@ -27,15 +27,15 @@ export function createLeases({ app }: { app: FastifyInstance }) {
     const due = [...held.values()].filter(({ since }) => now - since > RENEW_MS)
     if (!due.length) return
     const lost = await app.ledger.renew(due.map(({ job, progress }) => ({ id: job.id, token: job.token, progress })))
-    for (const { id, state } of lost) {
-      const lease = held.get(id)
-      if (!lease || !due.includes(lease)) continue
+    for (const { state, ...attempt } of lost) {
+      const lease = held.get(nameOf(attempt))
+      if (!lease) continue
       app.log.warn(
-        { jobId: id, state },
+        { jobId: attempt.id, state },
         state === 'active' ? 'another consumer took a job over' : 'a running job was ended'
       )
       lease.abort('lost')
-      held.delete(id)
+      held.delete(nameOf(attempt))
     }
   }
 
@@ -51,14 +51,12 @@ export function createLeases({ app }: { app: FastifyInstance }) {
 
     hold(job: ClaimedJob, abort: Held['abort']): Held {
       const lease = { job, since: performance.now(), progress: null, abort }
-      held.set(job.id, lease)
+      held.set(nameOf(job), lease)
       return lease
     },
 
-    /** Lets go of a lease whose job has been finished; it stays when another attempt holds it by now. */
-    drop({ id, token }: ClaimedJob) {
-      if (held.get(id)?.job.token === token) held.delete(id)
-    },
+    /** Lets go of a lease whose job has been finished. */
+    drop: (job: ClaimedJob) => void held.delete(nameOf(job)),
 
     /** Stops renewing, aborts what still runs and returns it to the queue, attempt given back (design rule 13). */
     async giveBack() {
@@ -73,3 +71,6 @@ export function createLeases({ app }: { app: FastifyInstance }) {
     }
   }
 }
+
+/** By attempt, not by job: after a freeze a consumer may hold a second attempt while its first still runs. */
+const nameOf = ({ id, token }: { id: string; token: string }) => `${id} ${token}`

@@ -20,8 +20,8 @@ export interface RunOptions {
 type Ending = Parameters<FastifyInstance['ledger']['finish']>[0]
 
 export function createRun({ app, registry, handlers, leases, onBroken }: RunOptions) {
-  return async ({ ids }: { ids: string[] }): Promise<void> => {
-    const jobs = await app.ledger.claim(ids)
+  return async (delivery: { id: string; ids: string[] }): Promise<void> => {
+    const jobs = await app.ledger.claim(delivery)
     const groups = groupBy(jobs, ({ type }) => type)
     await Promise.all([...groups].map(([type, ofType]) => runType(type, ofType)))
   }

@@ -20,7 +20,7 @@ export interface GroupCommitOptions<Item, Outcome> {
   maxWaiting?: number
   /** Most bytes that may wait. Default 8,000,000. */
   maxWaitingBytes?: number
-  /** Time to get a commit through, in ms. */
+  /** Time to get a commit through while Postgres is away, from the writer's arrival, in ms. Default 10,000. */
   deadlineMs?: number
 }
 
@@ -36,6 +36,8 @@ export type GroupCommit<Item, Outcome> = ((item: Item) => Promise<Outcome>) & {
 
 interface Entry<Item, Outcome> {
   item: Item
+  /** When its writer is told 503 at the latest, if Postgres is away; one more try may still be under way. */
+  deadline: number
   bytes: number
   resolve: (outcome: Outcome) => void
   reject: (error: unknown) => void
@@ -70,11 +72,12 @@ export function createGroupCommit<Item, Outcome>(
   }
 
   async function drain() {
-    while (waiting.length) await commit(takeGroup(), Date.now() + deadlineMs)
+    while (waiting.length) await commit(takeGroup())
     draining = undefined
   }
 
-  async function commit(entries: Entry<Item, Outcome>[], deadline: number): Promise<void> {
+  async function commit(group: Entry<Item, Outcome>[]): Promise<void> {
+    let entries = group
     let sent = false
     for (let pause = 50; ; pause = Math.min(pause * 2, 1_000)) {
       try {
@@ -91,10 +94,14 @@ export function createGroupCommit<Item, Outcome>(
         if (!isOutage(error)) {
           if (entries.length === 1) return refuse(entries, error)
           // one bad item fails alone
-          for (const entry of entries) await commit([entry], deadline)
+          for (const entry of entries) await commit([entry])
           return
         }
-        if (Date.now() + pause > deadline) return refuse(entries, sent ? outcomeUnknown(error) : unavailable(error))
+        const next = Date.now() + pause
+        const over = entries.filter(({ deadline }) => next > deadline)
+        refuse(over, sent ? outcomeUnknown(error) : unavailable(error))
+        entries = entries.filter(({ deadline }) => next <= deadline)
+        if (!entries.length) return
         await delay(pause)
       }
     }
@@ -118,7 +125,7 @@ export function createGroupCommit<Item, Outcome>(
       return Promise.reject(problem(503, 'OVERLOADED', 'too many requests wait for the database', { retryAfter: 1 }))
     }
     return new Promise((resolve, reject) => {
-      waiting.push({ item, bytes, resolve, reject })
+      waiting.push({ item, bytes, deadline: Date.now() + deadlineMs, resolve, reject })
       waitingBytes += bytes
       draining ??= drain()
     })

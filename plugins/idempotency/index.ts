@@ -42,6 +42,7 @@ declare module 'fastify' {
       /**
        * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
        * so that the same items may come again after a lost connection.
+       * @throws problem 409 `IDEMPOTENCY_KEY_IN_USE` for a lone item whose key another transaction holds
        */
       insertOnce: <Item extends Keyed>(
         client: PoolClient,
@@ -72,8 +73,8 @@ async function idempotency(app: FastifyInstance, { keepHours = 48 }: Idempotency
 }
 
 function readKey(request: FastifyRequest, asked: unknown, given?: unknown): IdempotencyKey | undefined {
-  const key = request.headers['idempotency-key'] ?? given
-  if (key === undefined || key === '') return undefined
+  const key = request.headers['idempotency-key'] ?? (given || undefined)
+  if (key === undefined) return undefined
   if (typeof key !== 'string' || !KEY.test(key)) {
     throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   }
@@ -94,7 +95,11 @@ async function insertOnce<Item extends Keyed>(
     return items.map(fresh)
   }
   await client.query('begin')
-  const taken = await takeKeys(client, kind, keyed)
+  const taken = await takeKeys(client, kind, keyed).catch((error) => {
+    // in a shared commit the error sends each item on its own way again; here it is this item's
+    if (items.length === 1 && isLockTimeout(error)) throw keyInUse(error)
+    throw error
+  })
   const winners = items.filter((item) => !item.key || taken.has(item.id))
   if (winners.length) await insert(client, winners)
   await client.query('commit')
@@ -107,6 +112,15 @@ async function insertOnce<Item extends Keyed>(
     return { id: owner.id, replayed: true, conflict: owner.hash !== item.key?.hash }
   })
 }
+
+/** SQLSTATE 55P03: another process holds the key in a transaction that does not end. */
+const isLockTimeout = (error: unknown) => error instanceof Error && 'code' in error && error.code === '55P03'
+
+const keyInUse = (cause: unknown) =>
+  problem(409, 'IDEMPOTENCY_KEY_IN_USE', 'a request with this Idempotency-Key is still being stored; repeat it soon', {
+    retryAfter: 2,
+    cause
+  })
 
 const fresh = ({ id }: Keyed): Outcome => ({ id, replayed: false, conflict: false })
 

@@ -1,14 +1,12 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
+import { postgresAddress, proxies, redisAddress } from './addresses.js'
 import { compile } from './compile.js'
 
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description })
 const count = (value: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: value, minimum, maximum, description })
 const text = (value: string, description: string) => Type.String({ default: value, maxLength: 500, description })
-const url = (pattern: string, description: string) => Type.String({ pattern, maxLength: 2000, description })
-
-const POSTGRES = '^postgres(ql)?://'
 
 export const Config = Type.Object(
   {
@@ -28,10 +26,10 @@ export const Config = Type.Object(
       maxLength: 500,
       description: 'secret of this installation, at least 32 characters; no default'
     }),
-    DATABASE_URL: url(POSTGRES, 'Postgres, in the role that serves (no DELETE, no DDL); no default'),
-    DATABASE_OWNER_URL: Type.Optional(url(POSTGRES, 'Postgres, in the role that migrates; DATABASE_URL when absent')),
+    DATABASE_URL: postgresAddress('Postgres, in the role that serves (no DELETE, no DDL); no default'),
+    DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),
-    REDIS_URL: url('^rediss?://', 'Redis; no default'),
+    REDIS_URL: redisAddress('Redis; no default'),
     REDIS_PREFIX: text('bq', "prefix of Bee-Queue's keys"),
     STRICT_START: flag(false, 'exit when Postgres or Redis is away at the start, instead of waiting for it'),
     SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000, 'time that running jobs and requests get after SIGTERM, in ms'),
@@ -44,7 +42,7 @@ export const Config = Type.Object(
       'time to get a commit through before a request is answered 503, in ms'
     ),
     BODY_LIMIT: count(65_536, 1_024, 16_777_216, 'largest request body, in bytes'),
-    TRUST_PROXY: text('', 'addresses or networks of trusted proxies, separated by commas; empty trusts none'),
+    TRUST_PROXY: Type.Optional(proxies('trusted proxies, separated by commas; none when absent')),
     SUBMISSIONS_PER_MINUTE: count(120, 1, 100_000_000, 'submissions that one address may send in a minute'),
     OPEN_JOBS_PER_OWNER: count(
       1_000,
@@ -131,11 +129,11 @@ function postgresUrl({
   POSTGRESQL_HOST,
   POSTGRESQL_DATABASE
 }: Environment): string {
-  const login = [POSTGRESQL_USER ?? 'postgres', POSTGRESQL_PASSWORD ?? ''].map(encodeURIComponent).join(':')
-  return `postgres://${login}@${POSTGRESQL_HOST}/${encodeURIComponent(POSTGRESQL_DATABASE ?? 'postgres')}`
+  const login = [POSTGRESQL_USER || 'postgres', POSTGRESQL_PASSWORD || ''].map(encodeURIComponent).join(':')
+  return `postgres://${login}@${POSTGRESQL_HOST}/${encodeURIComponent(POSTGRESQL_DATABASE || 'postgres')}`
 }
 
-function redisUrl({ REDIS_HOST, REDIS_PORT = '6379', REDIS_DB = '0', REDIS_PASSWORD }: Environment): string {
+function redisUrl({ REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_PASSWORD }: Environment): string {
   const login = REDIS_PASSWORD ? `:${encodeURIComponent(REDIS_PASSWORD)}@` : ''
   return `redis://${login}${REDIS_HOST}:${REDIS_PORT || '6379'}/${REDIS_DB || '0'}`
 }

@@ -1,7 +1,7 @@
 /** Work for the consumer: its definition, its life and what the outside sees of it. */
 import Type, { type Static, type TSchema } from 'typebox'
 
-export const Uuid = Type.String({ format: 'uuid', minLength: 36, maxLength: 36 })
+export const Uuid = Type.String({ format: 'uuid', maxLength: 36 })
 /** RFC 3339, in UTC. */
 export const Timestamp = Type.String({ format: 'date-time', maxLength: 35 })
 

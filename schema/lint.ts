@@ -12,6 +12,7 @@ const RESERVED = new Set(['idempotency_key', 'website'])
 /** What is wrong with a form's definition, one line each. */
 export function lintForm(name: string, form: FormDefinition, jobs: Record<string, JobDefinition>): string[] {
   const place = `schema/forms/${name}.ts`
+  if (!isObject(form)) return [`${place}: its default export is no definition`]
   const faults: string[] = []
   if (!NAME.test(name)) faults.push(`${place}: ${NAME_RULE}`)
   if (!form.title) faults.push(`${place}: title is missing`)
@@ -20,13 +21,17 @@ export function lintForm(name: string, form: FormDefinition, jobs: Record<string
   for (const [field, schema] of fields) {
     if (!/^[a-z][a-z0-9_]{0,59}$/.test(field))
       faults.push(`${place}: field ${field}: lower-case letters, digits and _ only`)
+    if (!isObject(schema)) {
+      faults.push(`${place}: field ${field}: is no schema`)
+      continue
+    }
     if (RESERVED.has(field)) faults.push(`${place}: field ${field}: this name belongs to the page`)
     if (!(schema as Schema).title) faults.push(`${place}: field ${field}: title (its label) is missing`)
     faults.push(...findUnbounded(schema, field).map((fault) => `${place}: field ${fault}`))
   }
   const job = form.job ?? 'store-submission'
-  if (!jobs[job]) faults.push(`${place}: job '${job}' has no definition in schema/jobs/${job}.ts`)
-  else if (jobs[job].payload !== SubmissionPayload)
+  if (!Object.hasOwn(jobs, job)) faults.push(`${place}: job '${job}' has no definition in schema/jobs/${job}.ts`)
+  else if (jobs[job]?.payload !== SubmissionPayload)
     faults.push(`${place}: job '${job}' does not take SubmissionPayload`)
   return faults
 }
@@ -34,6 +39,7 @@ export function lintForm(name: string, form: FormDefinition, jobs: Record<string
 /** What is wrong with a job type's definition, one line each. */
 export function lintJob(name: string, job: JobDefinition): string[] {
   const place = `schema/jobs/${name}.ts`
+  if (!isObject(job)) return [`${place}: its default export is no definition`]
   const missing = (['title', 'queue', 'version', 'payload', 'result', 'limits'] as const).filter((part) => !job[part])
   if (missing.length) return missing.map((part) => `${place}: ${part} is missing`)
   const { maxAttempts, timeoutMs, batch, concurrency } = job.limits
@@ -49,6 +55,8 @@ export function lintJob(name: string, job: JobDefinition): string[] {
     ...findUnbounded(job.result, 'result').map((fault) => `${place}: ${fault}`)
   ]
 }
+
+const isObject = (value: unknown) => typeof value === 'object' && value !== null
 
 function outOfRange(place: string, name: string, value: unknown, least: number, most: number): string[] {
   const fits = Number.isInteger(value) && (value as number) >= least && (value as number) <= most

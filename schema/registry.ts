@@ -43,13 +43,20 @@ export async function loadDefinitions(): Promise<Definitions> {
   return { forms, jobs }
 }
 
-/** The default exports of a folder's modules, by file name. */
+/**
+ * The default exports of a folder's modules, by file name.
+ * @throws Error naming a file that cannot be loaded or has no default export
+ */
 export async function loadFolder<T>(folder: URL): Promise<Record<string, T>> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.js')).sort()
+  const source = folder.pathname.split('/build/').at(-1)
   const entries = files.map(async (file) => {
-    const { default: value } = (await import(new URL(file, folder).href)) as { default?: T }
-    if (value === undefined) throw new Error(`${file} has no default export: export the definition as default`)
-    return [file.slice(0, -'.js'.length), value] as const
+    const name = file.slice(0, -'.js'.length)
+    const { default: value } = await import(new URL(file, folder).href).catch((cause: Error) => {
+      throw new Error(`${source}${name}.ts cannot be loaded: ${cause.message}`, { cause })
+    })
+    if (value === undefined) throw new Error(`${source}${name}.ts has no default export: export what it defines`)
+    return [name, value as T] as const
   })
   return Object.fromEntries(await Promise.all(entries))
 }

@@ -4,6 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { type Config, readConfig } from '#schema/config'
 import { buildRegistry, loadDefinitions, type Registry } from '#schema/registry'
 
+/** The setting that holds a service's port. */
+type PortSetting = 'PORT' | 'CONSUMER_PORT'
+
 export interface Start {
   config: Config
   registry: Registry
@@ -14,20 +17,20 @@ export interface Start {
 /** Builds a service and listens. A fault in settings or definitions stops it with one line each on stderr. */
 export async function serve(
   build: (start: Start) => FastifyInstance | Promise<FastifyInstance>,
-  address: (config: Config) => { host: string; port: number }
+  portSetting: PortSetting
 ): Promise<void> {
   try {
     const config = readConfig(process.env)
     const registry = buildRegistry(await loadDefinitions())
     const app = await build({ config, registry, die: (error) => void end(app, error, config) })
-    await app.listen(address(config))
+    await app.listen({ host: config.HOST, port: config[portSetting] })
     // the time for requests and jobs, and a little for what follows them
     closeWithGrace({ delay: config.SHUTDOWN_GRACE_MS + 5_000, logger: app.log }, async ({ err, signal }) => {
       app.log.info({ signal, err }, 'stopping')
       await app.close()
     })
   } catch (error) {
-    process.stderr.write(`${explain(error)}\n`)
+    process.stderr.write(`${explain(error, portSetting)}\n`)
     process.exit(1)
   }
 }
@@ -44,10 +47,25 @@ async function end(app: FastifyInstance, error: Error, { SHUTDOWN_GRACE_MS }: Co
   process.exit(1)
 }
 
-function explain(error: unknown): string {
+function explain(error: unknown, portSetting: PortSetting): string {
   if (!(error instanceof Error)) return String(error)
-  const { code, port, address } = error as { code?: string; port?: number; address?: string }
-  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken: stop what listens there, or set another PORT`
-  if (code === 'EACCES') return `port ${port} needs rights that this user lacks: set another PORT`
-  return error.message
+  const { code, port, address, hostname = address } = error as NodeJS.ErrnoException & ListenFault
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${address} is taken: stop what listens there, or set another ${portSetting}`
+    case 'EACCES':
+      return `port ${port} needs rights that this user lacks: set another ${portSetting}`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `HOST: ${hostname} is no address of this machine: set another, such as 127.0.0.1 or 0.0.0.0`
+    default:
+      return error.message
+  }
+}
+
+interface ListenFault {
+  port?: number
+  address?: string
+  hostname?: string
 }

@@ -75,16 +75,17 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     if (unsafe) throw unfit(`Postgres runs with ${unsafe}=off and could lose what it confirmed: switch ${unsafe} on`)
   }
   let retry: NodeJS.Timeout | undefined
-  const check = () =>
-    refuseUnfit().catch((error: Error) => {
-      if (isUnfit(error)) return onUnfit(error)
-      app.log.warn({ err: error }, 'Postgres is away, trying again')
-      retry = setTimeout(check, 1_000)
+  const tryAgain = (error: Error) => {
+    app.log.warn({ err: error }, 'Postgres is away, trying again')
+    retry = setTimeout(() => refuseUnfit().catch((later) => (isUnfit(later) ? onUnfit(later) : tryAgain(later))), 1_000)
+  }
+  app.addHook('onReady', () =>
+    refuseUnfit().catch((cause: Error) => {
+      if (isUnfit(cause)) throw cause
+      if (strict) throw new Error(`Postgres is away (${cause.message}): start it or correct DATABASE_URL`, { cause })
+      tryAgain(cause)
     })
-  app.addHook('onReady', async () => {
-    if (strict) await refuseUnfit()
-    else await check()
-  })
+  )
   app.addHook('preClose', async () => clearTimeout(retry))
 }
 

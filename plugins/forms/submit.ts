@@ -12,7 +12,7 @@ const PAGE_FIELDS = { key: 'idempotency_key', trap: 'website' }
 /** Turns the text fields of a form body into the values of its schema; JSON stays as it is. */
 export function decodeBody(form: Form) {
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
-    if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return done()
+    if (request.mediaType !== 'application/x-www-form-urlencoded') return done()
     const typed = { ...(request.body as Record<string, string | string[]>) }
     const { [PAGE_FIELDS.key]: _key, [PAGE_FIELDS.trap]: trap, ...fields } = typed
     request.typed = typed

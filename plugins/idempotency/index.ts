@@ -42,6 +42,7 @@ declare module 'fastify' {
       /**
        * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
        * so that the same items may come again after a lost connection.
+       * @throws problem 409 `IDEMPOTENCY_KEY_IN_USE` for a lone item whose key another transaction holds
        */
       insertOnce: <Item extends Keyed>(
         client: PoolClient,
@@ -72,8 +73,8 @@ async function idempotency(app: FastifyInstance, { keepHours = 48 }: Idempotency
 }
 
 function readKey(request: FastifyRequest, asked: unknown, given?: unknown): IdempotencyKey | undefined {
-  const key = request.headers['idempotency-key'] ?? given
-  if (key === undefined || key === '') return undefined
+  const key = request.headers['idempotency-key'] ?? (given || undefined)
+  if (key === undefined) return undefined
   if (typeof key !== 'string' || !KEY.test(key)) {
     throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   }

@@ -5,6 +5,8 @@ import { compile } from '#schema/compile'
 import { type Fault, Problem } from '#schema/problem'
 import { toProblem } from './to-problem.js'
 
+export { answerClientError, answerFrameworkError } from './outside.js'
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** Whether the client would rather have a page than JSON. */

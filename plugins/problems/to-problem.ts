@@ -21,7 +21,9 @@ const KNOWN: Record<string, { status: number; code: string; detail: string }> = 
     status: 400,
     code: 'WRONG_CONTENT_LENGTH',
     detail: 'the body does not have the length that Content-Length says'
-  }
+  },
+  FST_ERR_BAD_URL: { status: 400, code: 'BAD_URL', detail: 'the address cannot be read: check its percent-encoding' },
+  FST_ERR_MAX_PARAM_LENGTH: { status: 414, code: 'URL_TOO_LONG', detail: 'a part of the address is too long' }
 }
 
 export function toProblem(error: Partial<FastifyError>): Problem {
@@ -57,8 +59,9 @@ function problem(status: number, code: string, detail: string, errors?: Fault[])
 /** Errors thrown by `problem()` have codes of our own; those of others start with their maker's sign. */
 const isOurs = (code: string) => /^[A-Z][A-Z0-9_]+$/.test(code) && !/^(FST_|FASTIFY_|ERR_|E[A-Z]+$)/.test(code)
 
-/** A read that found no connection, or whose connection broke. */
-function isUnreachable({ code = '', message = '' }: Partial<FastifyError>): boolean {
+/** A read that found no connection to the database, or whose connection broke; a status says that it was the client's. */
+function isUnreachable({ code = '', message = '', statusCode }: Partial<FastifyError>): boolean {
+  if (statusCode !== undefined) return false
   return (
     /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0\d|08\w{3}|53300)$/.test(code) ||
     /^(connection terminated|query read timeout|timeout e)/i.test(message)

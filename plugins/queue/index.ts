@@ -96,7 +96,9 @@ function ready(client: ReturnType<typeof createBeeClient>): Promise<void> {
   if (client.status === 'ready') return Promise.resolve()
   return new Promise((resolve, reject) => {
     client.once('ready', resolve)
-    client.once('error', (cause) => reject(new Error('Redis is away: start it or correct REDIS_URL', { cause })))
+    client.once('error', (cause) =>
+      reject(new Error(`Redis is away (${cause.message}): start it or correct REDIS_URL`, { cause }))
+    )
   })
 }
 

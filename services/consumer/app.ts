@@ -10,7 +10,7 @@ import submissions from '#plugins/submissions'
 import worker from '#plugins/worker'
 import type { Config } from '#schema/config'
 import { loadFolder, type Registry } from '#schema/registry'
-import { createLog } from '../log.js'
+import { loggerOf } from '../logger.js'
 
 export interface ConsumerOptions {
   config: Config
@@ -26,7 +26,7 @@ export const loadHandlers = () => loadFolder<ConsumerOptions['handlers'][string]
 
 export function buildConsumer({ config, registry, handlers, die }: ConsumerOptions): FastifyInstance {
   const app = Fastify({
-    loggerInstance: createLog('consumer', config.LOG_LEVEL),
+    logger: loggerOf('consumer', config),
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true
   })

@@ -2,7 +2,4 @@
 import { serve } from '../serve.js'
 import { buildConsumer, loadHandlers } from './app.js'
 
-await serve(
-  async (start) => buildConsumer({ ...start, handlers: await loadHandlers() }),
-  ({ HOST, CONSUMER_PORT }) => ({ host: HOST, port: CONSUMER_PORT })
-)
+await serve(async (start) => buildConsumer({ ...start, handlers: await loadHandlers() }), 'CONSUMER_PORT')

@@ -1,8 +1,8 @@
 /** The gateway: takes forms and jobs over HTTP. The list of its plugins is what it is made of. */
 import { randomUUID } from 'node:crypto'
-import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import accessLog from '#plugins/access-log'
+import bodies from '#plugins/bodies'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
 import forms from '#plugins/forms'
@@ -11,13 +11,13 @@ import idempotency from '#plugins/idempotency'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
 import pages from '#plugins/pages'
-import problems from '#plugins/problems'
+import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
 import queue from '#plugins/queue'
 import security from '#plugins/security'
 import submissions from '#plugins/submissions'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
-import { createLog } from '../log.js'
+import { loggerOf } from '../logger.js'
 
 export interface GatewayOptions {
   config: Config
@@ -30,27 +30,34 @@ const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
   const app = Fastify({
-    loggerInstance: createLog('gateway', config.LOG_LEVEL),
+    logger: loggerOf('gateway', config),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
-    trustProxy: config.TRUST_PROXY ? config.TRUST_PROXY.split(',').map((address) => address.trim()) : false,
+    trustProxy: config.TRUST_PROXY?.split(',').map((address) => address.trim()) ?? false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true },
     onProtoPoisoning: 'error',
-    onConstructorPoisoning: 'error'
+    onConstructorPoisoning: 'error',
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
+    // Node exchanges the two times when the headers' (60 s by default) is the longer one, and looks every 30 s by default
+    http: {
+      requestTimeout: config.REQUEST_TIMEOUT_MS,
+      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(config.REQUEST_TIMEOUT_MS, 5_000)
+    }
   })
-  app.removeContentTypeParser('text/plain')
 
   app.register(accessLog)
   app.register(problems)
   app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
-  app.register(formbody)
+  app.register(bodies)
   app.register(database, {
     url: config.DATABASE_URL,
     connections: config.DATABASE_CONNECTIONS,

@@ -1,0 +1,14 @@
+/** How both services log: JSON lines on stdout, written behind the work. */
+import pino from 'pino'
+import type { Config } from '#schema/config'
+
+/** Fields of errors that repeat what was sent: to Redis its password, to Postgres what people typed. */
+const PRIVATE = ['command', 'detail', 'where', 'internalQuery', 'input']
+
+/** Lines that come while one is being written go out together; a process that is killed may lose its last ones. */
+export const loggerOf = (service: string, { LOG_LEVEL }: Config) => ({
+  level: LOG_LEVEL,
+  base: { service, pid: process.pid },
+  redact: { paths: PRIVATE.map((field) => `err.${field}`), remove: true },
+  stream: pino.destination({ dest: 1, sync: false })
+})

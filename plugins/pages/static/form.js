@@ -65,6 +65,7 @@ document.addEventListener('input', ({ target }) => {
 document.addEventListener('htmx:before:request', ({ target: form }) => {
   stopTimer()
   keepDraft(form, true)
+  if (attempts) tell(form, 'Sending again …')
   findButton(form).setAttribute('aria-busy', 'true')
 })
 

@@ -13,6 +13,9 @@ const NUMBER = /^[+-]?\d{1,15}(\.\d{1,15})?$/
 const TRUE = new Set(['on', 'true', '1', 'yes'])
 const FALSE = new Set(['off', 'false', '0', 'no'])
 
+/** Whether a text says yes, as a ticked box does. */
+export const isTrue = (text: string) => TRUE.has(text)
+
 /**
  * Decodes an object of texts by its schema: an empty optional field is absent, `on` is true, one value of a list is a list,
  * a text of digits is a number where the schema wants one. What does not fit stays as it is, for the check to refuse.

@@ -28,7 +28,13 @@ async function docs(app: FastifyInstance, { title, version, description }: DocsO
     openapi: { openapi: '3.1.0', info: { title, version, description } },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) }
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: CONTENT_POLICY })
+  // its default layout has a bar that asks for another specification and a logo that breaks our content security policy
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: CONTENT_POLICY,
+    uiConfig: { layout: 'BaseLayout' },
+    theme: { title }
+  })
   app.get('/api/doc', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }

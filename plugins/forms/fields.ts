@@ -1,23 +1,34 @@
 /** A form's schema as the fields of its page. */
+import { isTrue } from '#schema/decode-text'
 import type { Fault } from '#schema/problem'
 import type { Form } from '#schema/registry'
 
+/** Text fields as a form sent them. */
+export type Typed = Record<string, string | string[]>
+
+/** Fields that belong to the page and not to the form: its one-time key, and a trap that people do not see. */
+export const PAGE_FIELDS = { key: 'idempotency_key', trap: 'website' }
+
 export interface PageField {
   name: string
+  /** Of its control; of several boxes, the first one's. */
+  id: string
   title: string
   description: string
   kind: 'text' | 'email' | 'date' | 'number' | 'textarea' | 'select' | 'checkboxes' | 'checkbox'
   required: boolean
-  /** What was typed before; of a box, whether it was ticked. */
-  values: string[]
-  options: { value: string; label: string }[]
+  /** What was typed before. */
+  value: string
+  /** Of a box, whether it was ticked. */
+  ticked: boolean
+  options: { value: string; label: string; chosen: boolean }[]
   /** What is wrong, or ''. */
   error: string
-  /** Bounds as HTML attributes. */
-  maxlength?: number
-  min?: number
-  max?: number
-  step?: string
+  /** Ids of the hint and of what is wrong, for `aria-describedby`. */
+  describedBy: string
+  /** What the browser may fill in by itself, and the keys that a phone shows. */
+  autocomplete: string
+  inputmode: string
 }
 
 interface Described {
@@ -28,32 +39,43 @@ interface Described {
   widget?: 'textarea' | 'select' | 'checkboxes'
   labels?: Record<string, string>
   const?: unknown
-  maxLength?: number
-  minimum?: number
-  maximum?: number
 }
 
+/** Field names that are also names of what browsers know of their user (HTML, autofill detail tokens). */
+const AUTOFILL = new Set(['name', 'email', 'tel', 'organization', 'street-address', 'postal-code', 'country-name'])
+
 /** The fields in the order of the definition, with what was typed and what is wrong with it. */
-export function describeFields(form: Form, typed: Record<string, string | string[]>, faults: Fault[]): PageField[] {
+export function describeFields(form: Form, typed: Typed, faults: Fault[]): PageField[] {
   const { required = [] } = form.schema as { required?: string[] }
   return Object.entries(form.fields).map(([name, schema]) => {
-    const { title = name, description = '', labels = {}, maxLength, minimum, maximum, ...rest } = schema as Described
+    const { title = name, description = '', labels = {}, ...rest } = schema as Described
     const kind = kindOf(rest)
-    const fault = faults.find(({ pointer }) => pointer === `/${name}` || pointer.startsWith(`/${name}/`))
+    const error = faults.find(({ pointer }) => fieldOf(pointer) === name)?.detail ?? ''
+    const values = [typed[name] ?? []].flat()
+    const id = `field-${name}`
     return {
       name,
+      id,
       title,
       description,
       kind,
       required: required.includes(name),
-      values: [typed[name] ?? []].flat(),
-      options: Object.entries(labels).map(([value, label]) => ({ value, label })),
-      error: fault?.detail ?? '',
-      ...(maxLength !== undefined && { maxlength: maxLength }),
-      ...(kind === 'number' && { min: minimum ?? 0, max: maximum ?? 0, step: rest.type === 'integer' ? '1' : 'any' })
+      value: values[0] ?? '',
+      ticked: isTrue(values[0] ?? ''),
+      options: Object.entries(labels).map(([value, label]) => ({ value, label, chosen: values.includes(value) })),
+      error: sentence(error),
+      describedBy: [description && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' '),
+      autocomplete: AUTOFILL.has(name) ? name : kind === 'email' ? 'email' : '',
+      inputmode: kind !== 'number' ? '' : rest.type === 'integer' ? 'numeric' : 'decimal'
     }
   })
 }
+
+/** The field that a JSON pointer into the form's data leads to or into. */
+export const fieldOf = (pointer: string) => pointer.split('/')[1]?.replaceAll('~1', '/').replaceAll('~0', '~')
+
+/** A clause such as `is required`, to stand alone. */
+export const sentence = (clause: string) => clause.charAt(0).toUpperCase() + clause.slice(1)
 
 function kindOf({ type, format, widget, const: only }: Described): PageField['kind'] {
   if (widget) return widget

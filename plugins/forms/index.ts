@@ -4,7 +4,8 @@ import fp from 'fastify-plugin'
 import type { Form, Registry } from '#schema/registry'
 import type { Mode } from '#schema/submission'
 import { pageSchema, receiptSchema, statusSchema, submitSchema } from './contract.js'
-import { showForm, showReceipt, showStatus } from './pages.js'
+import type { Typed } from './fields.js'
+import { describeForm, showForm, showReceipt, showStatus } from './pages.js'
 import { decodeBody, storeDirectly, submitThroughQueue } from './submit.js'
 
 export interface FormsOptions {
@@ -16,7 +17,7 @@ export interface FormsOptions {
 declare module 'fastify' {
   interface FastifyRequest {
     /** Text fields as a form sent them, the page's own included; undefined for JSON. */
-    typed: Record<string, string | string[]> | undefined
+    typed: Typed | undefined
   }
 }
 
@@ -39,15 +40,19 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
     const ways = { sync: storeDirectly(form), async: submitThroughQueue(form) }
     for (const mode of ['sync', 'async'] satisfies Mode[]) {
       const hide = name === ''
-      app.get(`/${mode}/${name}`, { schema: pageSchema(form, hide) }, (_request, reply) =>
-        showForm(reply, { form, mode })
+      app.get(`/${mode}/${name}`, { schema: pageSchema(form, hide) }, (request, reply) =>
+        request.wantsJson() ? reply.send(describeForm(form)) : showForm(reply, { form, mode })
       )
       app.post(
         `/${mode}/${name}`,
         {
           schema: submitSchema(form, mode, hide),
-          config: app.submissionLimit,
-          attachValidation: true, // a browser gets its form back, with what is wrong beside each field
+          config: {
+            ...app.submissionLimit,
+            // a browser gets its form back, with what was typed; before the body was read there is none
+            showProblem: (problem, { typed }, reply) =>
+              typed !== undefined && showForm(reply, { form, mode, typed, problem })
+          },
           preValidation: decodeBody(form)
         },
         ways[mode]
@@ -62,7 +67,7 @@ export default fp(forms, {
   encapsulate: true,
   decorators: {
     fastify: ['submissions', 'ledger', 'idempotency', 'submitterOf', 'submissionLimit'],
-    request: ['wantsPage'],
+    request: ['wantsPage', 'wantsJson'],
     reply: ['page']
   }
 })

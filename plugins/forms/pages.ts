@@ -1,38 +1,57 @@
 /** What people see of a form: the page to fill in, the receipt, the status. */
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Fault, problem } from '#schema/problem'
+import { type Problem, problem } from '#schema/problem'
 import type { Form } from '#schema/registry'
 import type { Mode } from '#schema/submission'
-import { describeFields } from './fields.js'
+import { describeFields, fieldOf, PAGE_FIELDS, sentence, type Typed } from './fields.js'
 
 export interface FormPage {
   form: Form
   mode: Mode
   /** What was typed before. */
-  typed?: Record<string, string | string[]> | undefined
-  /** What is wrong with it. */
-  faults?: Fault[]
-  /** The page's key was used for other content: it was sent before and edited since. */
-  resent?: boolean
+  typed?: Typed
+  /** Why it was not taken. */
+  problem?: Problem
 }
 
-/** A form page with a fresh one-time key. */
-export function showForm(reply: FastifyReply, { form, mode, typed = {}, faults = [], resent = false }: FormPage) {
-  const fields = describeFields(form, typed, faults)
-  const known = new Set(fields.map(({ name }) => `/${name}`))
+/** After these the page's key cannot take the next submission; after all others it must, lest one be stored twice. */
+const SPENT = new Set(['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_INVALID'])
+
+/** A form page: blank, or with what was typed and why it was not taken. */
+export function showForm(reply: FastifyReply, { form, mode, typed, problem }: FormPage) {
+  const faults = (problem?.code === 'INVALID_BODY' && problem.errors) || []
+  const fields = describeFields(form, typed ?? {}, faults)
+  const known = new Set<string | undefined>(fields.map(({ name }) => name))
+  const key = typed?.[PAGE_FIELDS.key]
   return reply.page('form', {
     title: form.title,
     form,
+    mode,
     action: `/${mode}/${form.name}`,
     fields,
     /** Faults that belong to no field of the page. */
-    others: faults.filter(({ pointer }) => !known.has(`/${pointer.split('/')[1]}`)),
-    invalid: faults.length > 0,
-    resent,
-    key: randomUUID()
+    others: faults.filter(({ pointer }) => !known.has(fieldOf(pointer))).map(tell),
+    problem: problem && { ...problem, detail: sentence(problem.detail) },
+    blank: typed === undefined,
+    keyName: PAGE_FIELDS.key,
+    key: typeof key === 'string' && key !== '' && !SPENT.has(problem?.code ?? '') ? key : randomUUID(),
+    trapName: PAGE_FIELDS.trap
   })
 }
+
+const tell = ({ pointer, detail }: { pointer: string; detail: string }) =>
+  pointer ? `“${fieldOf(pointer)}” ${detail}` : sentence(detail)
+
+/** What a program needs in order to fill in the form. */
+export const describeForm = ({ name, title, description, schema }: Form) => ({
+  name,
+  title,
+  description,
+  sync: `/sync/${name}`,
+  async: `/async/${name}`,
+  schema
+})
 
 export function showReceipt(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {

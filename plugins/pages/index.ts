@@ -1,13 +1,15 @@
 /** Pages: templates, style and scripts, all from here and none from elsewhere. */
-import fastifyStatic from '@fastify/static'
 import view from '@fastify/view'
 import { Eta } from 'eta'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import { serveAssets, sourceFolder } from './assets.js'
 
 export interface PagesOptions {
   /** Name of this installation, in the pages' titles. */
   name: string
+  /** Proves to loader.io that this installation may be put under load: `loaderio-` and hexadecimal digits. */
+  loaderioToken?: string | undefined
 }
 
 declare module 'fastify' {
@@ -17,17 +19,27 @@ declare module 'fastify' {
   }
 }
 
-const folder = (name: string) => new URL(`../../../plugins/pages/${name}/`, import.meta.url).pathname
-
-async function pages(app: FastifyInstance, { name }: PagesOptions) {
-  await app.register(view, {
-    engine: { eta: new Eta({ views: folder('views'), cache: true }) },
-    templates: folder('views')
-  })
-  await app.register(fastifyStatic, { root: folder('static'), prefix: '/static/', maxAge: '1h' })
+async function pages(app: FastifyInstance, { name, loaderioToken }: PagesOptions) {
+  const views = sourceFolder('views')
+  const asset = await serveAssets(app)
+  const common = { name, asset, isoTime, showTime }
+  await app.register(view, { engine: { eta: new Eta({ views, cache: true }) }, templates: views, production: true })
   app.decorateReply('page', function (this: FastifyReply, template: string, data: Record<string, unknown>) {
-    return this.header('vary', 'accept').viewAsync(template, { name, ...data }) as unknown as FastifyReply
+    return this.header('vary', 'accept').viewAsync(template, { ...common, ...data }) as unknown as FastifyReply
   })
+  if (loaderioToken) serveToken(app, loaderioToken)
 }
+
+function serveToken(app: FastifyInstance, token: string): void {
+  for (const path of [`/${token}.txt`, `/${token}/`]) {
+    app.get(path, { schema: { hide: true } }, (_request, reply) => reply.type('text/plain; charset=utf-8').send(token))
+  }
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'medium', timeZone: 'UTC' })
+
+/** Times come from the database as dates and from JSON as text. */
+const isoTime = (time: Date | string) => new Date(time).toISOString()
+const showTime = (time: Date | string) => `${clock.format(new Date(time))} UTC`
 
 export default fp(pages, { name: 'pages', fastify: '5.x' })

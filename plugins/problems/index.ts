@@ -3,18 +3,20 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin'
 import { compile } from '#schema/compile'
 import { type Fault, Problem } from '#schema/problem'
+import { addNegotiation } from './negotiation.js'
 import { toProblem } from './to-problem.js'
 
 export { answerClientError, answerFrameworkError } from './outside.js'
 
 declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whether the client would rather have a page than JSON. */
-    wantsPage: () => boolean
+  interface FastifyContextConfig {
+    /** Shows a browser a problem on the route's own page; answers false when the common page shall tell it. */
+    showProblem?: (problem: Problem, request: FastifyRequest, reply: FastifyReply) => FastifyReply | false
   }
 }
 
 async function problems(app: FastifyInstance) {
+  await addNegotiation(app)
   app.addSchema({ ...Problem, $id: 'Problem' })
   // bodies of forms are decoded before the check; JSON is never coerced
   app.setValidatorCompiler<Parameters<typeof compile>[0]>(({ schema, httpPart }) => {
@@ -23,10 +25,6 @@ async function problems(app: FastifyInstance) {
       const { value, errors } = check(given)
       return errors ? { error: asError(errors) } : { value }
     }
-  })
-  app.decorateRequest('wantsPage', function (this: FastifyRequest) {
-    const { accept = '' } = this.headers
-    return accept.includes('text/html')
   })
   app.setErrorHandler(answer)
   app.setNotFoundHandler((request, reply) => {
@@ -46,7 +44,10 @@ function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: Fa
   const { retryAfter } = error as { retryAfter?: number }
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   reply.code(problem.status)
-  if (request.wantsPage() && 'page' in reply) return reply.page('problem', { title: problem.title, problem })
+  if (request.wantsPage() && 'page' in reply) {
+    const { showProblem } = request.routeOptions.config
+    return showProblem?.(problem, request, reply) || reply.page('problem', { title: problem.title, problem })
+  }
   return reply.type('application/problem+json; charset=utf-8').serializer(JSON.stringify).send(problem)
 }
 

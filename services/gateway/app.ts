@@ -7,6 +7,7 @@ import database from '#plugins/database'
 import docs from '#plugins/docs'
 import forms from '#plugins/forms'
 import health from '#plugins/health'
+import home from '#plugins/home'
 import idempotency from '#plugins/idempotency'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
@@ -75,9 +76,10 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   })
   app.register(submissions)
   app.register(docs, { title: config.APP_NAME, version: config.APP_VERSION, description: config.APP_DESCRIPTION })
-  app.register(pages, { name: config.APP_NAME })
+  app.register(pages, { name: config.APP_NAME, loaderioToken: config.LOADERIO_TOKEN })
 
   app.register(health)
+  app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
   app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
   app.register(jobs)
   return app

@@ -1,0 +1,281 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import Fastify from 'fastify'
+import t from 'tap'
+import home from '#plugins/home'
+import pages from '#plugins/pages'
+import problems from '#plugins/problems'
+import { buildRegistry, loadDefinitions } from '#schema/registry'
+import { startGateway } from '../helpers/processes.js'
+import { startPostgres, startRedis } from '../helpers/services.js'
+import { findSubmissions } from '../helpers/submissions.js'
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+const TOKEN = `loaderio-${'0123456789abcdef'.repeat(2)}`
+
+const [postgres, redis] = await Promise.all([startPostgres(t), startRedis(t)])
+const gateway = await startGateway(t, {
+  DATABASE_URL: postgres.url,
+  REDIS_URL: redis.url,
+  LOADERIO_TOKEN: TOKEN,
+  BODY_LIMIT: '20000',
+  COMMIT_DEADLINE_MS: '500',
+  SUBMISSIONS_PER_MINUTE: '10',
+  TRUST_PROXY: '127.0.0.1'
+})
+const { forms } = buildRegistry(await loadDefinitions())
+
+const get = (path: string, headers: Record<string, string> = { accept: BROWSER }) =>
+  fetch(gateway.url + path, { headers, redirect: 'manual' })
+
+let lastAddress = 0
+/** Posts a form as a browser does, from an address of its own. */
+const submit = (path: string, fields: Record<string, string> | [string, string][], headers = {}) =>
+  fetch(gateway.url + path, {
+    method: 'POST',
+    body: new URLSearchParams(fields),
+    headers: { accept: BROWSER, 'x-forwarded-for': `10.0.0.${++lastAddress}`, ...headers },
+    redirect: 'manual'
+  })
+
+interface Index {
+  forms: { title: string; sync: string; async: string }[]
+  docs: string
+  openapi: string
+  health: string
+}
+
+const keyOf = (html: string) => html.match(/name="idempotency_key" value="([^"]+)"/)?.[1] ?? ''
+const contact = (name: string) => ({ name, email: 'ada@example.org', message: 'Hello', consent: 'true' })
+
+t.test('A1 A3 the form pages hold every field of the definition, and the default form has no name', async (t) => {
+  for (const form of forms.values()) {
+    for (const mode of ['sync', 'async']) {
+      const answer = await get(`/${mode}/${form.name}`)
+      const html = await answer.text()
+      t.equal(answer.status, 200)
+      t.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8')
+      t.match(html, `<form method="post" action="/${mode}/${form.name}"`)
+      for (const name of Object.keys(form.fields)) {
+        t.match(html, `id="field-${name}" name="${name}"`)
+        t.match(html, new RegExp(`<label for="field-${name}"`), `${name} has a label`)
+      }
+    }
+  }
+  for (const path of ['/sync/', '/async/', '/sync', '/async']) {
+    // as curl asks
+    const answer = await get(path, { accept: '*/*' })
+    t.match(await answer.text(), `action="${path.replace(/\/$/, '')}/contact"`)
+    t.match(answer.headers.get('content-type'), /^text\/html/)
+  }
+})
+
+t.test('a page that carries a key is not stored by anybody, and its key is fresh', async (t) => {
+  const answers = await Promise.all([get('/sync/'), get('/sync/'), get('/async/contact')])
+  t.strictSame(
+    answers.map(({ headers }) => headers.get('cache-control')),
+    ['no-store', 'no-store', 'no-store']
+  )
+  const keys = (await Promise.all(answers.map((answer) => answer.text()))).map(keyOf)
+  t.equal(new Set(keys).size, 3)
+  for (const key of keys) t.match(key, /^[0-9a-f-]{36}$/)
+})
+
+t.test('A16 a page loads its files from here, each with a year of cache and an ETag', async (t) => {
+  const html = await (await get('/sync/contact')).text()
+  const files = [...html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)].map(([, path = '']) => path)
+  t.match(files.join(), /pico\.css.*site\.css.*htmx\.js.*form\.js/)
+  t.notMatch(html, /(src|href|action)="(https?:)?\/\//, 'nothing comes from another host')
+  for (const path of files) {
+    const answer = await get(path)
+    t.equal(answer.status, 200, path)
+    t.equal(answer.headers.get('cache-control'), 'public, max-age=31536000, immutable')
+    if (!path.endsWith('.svg'))
+      t.match(answer.headers.get('content-type'), /^(text\/css|application\/javascript); charset=utf-8$/)
+    const etag = answer.headers.get('etag') ?? ''
+    const again = await get(path, { 'if-none-match': etag, 'cache-control': 'max-age=0' }) // fetch would say no-cache
+    t.equal(again.status, 304)
+  }
+  t.equal((await get('/static/site.css')).status, 404, 'only the address of this very content is known')
+  t.equal((await get('/static/../package.json')).status, 404)
+})
+
+t.test('A16 the token file of loader.io is served when it is configured', async (t) => {
+  for (const path of [`/${TOKEN}.txt`, `/${TOKEN}/`]) {
+    const answer = await get(path)
+    t.equal(await answer.text(), TOKEN)
+    t.equal(answer.headers.get('content-type'), 'text/plain; charset=utf-8')
+  }
+  t.equal((await get('/loaderio-00.txt')).status, 404)
+})
+
+t.test('A23 a refused form comes back with the message beside the field and with what was typed', async (t) => {
+  const answer = await submit('/sync/event-registration', [
+    ['name', '"><script>alert(1)</script>'],
+    ['email', 'nope'],
+    ['session', 'evening'],
+    ['interests', 'roof'],
+    ['interests', 'kitchen'],
+    ['guests', 'two'],
+    ['newsletter', 'on'],
+    ['idempotency_key', 'the-key-of-this-page']
+  ])
+  const html = await answer.text()
+  t.equal(answer.status, 422)
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  t.match(html, '<title>Not sent yet – Register for the open day · Beeline</title>')
+  t.match(html, /id="summary" tabindex="-1"[^>]* autofocus/)
+  t.match(html, '<a href="#field-email">E-mail: Must be an e-mail address such as name@example.org</a>')
+  t.match(html, /name="email" aria-describedby="field-email-error" aria-invalid="true"[^>]* value="nope"/)
+  t.match(html, '<small class="fault" id="field-email-error">Must be an e-mail address')
+  t.match(html, '<small class="fault" id="field-day-error">Is required</small>')
+  t.match(html, /name="guests"[^>]* value="two"/, 'what is no number is kept too')
+  t.match(html, '<option value="evening" selected>')
+  t.strictSame(
+    [...html.matchAll(/name="interests" value="(\w+)" checked/g)].map(([, value]) => value),
+    ['roof', 'kitchen']
+  )
+  t.match(html, /name="newsletter" value="true" checked/)
+  t.match(html, 'value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"')
+  t.notMatch(html, '<script>alert')
+  t.equal(keyOf(html), 'the-key-of-this-page', 'nothing was stored under the key: it goes on')
+
+  const long = await (await submit('/sync/contact', { message: ' <b>\r\n</textarea>', unknown: 'x' })).text()
+  t.match(long, ' &lt;b&gt;\r\n&lt;/textarea&gt;</textarea>')
+  t.match(long, '<li>“unknown” is not a known field</li>')
+  t.match(long, '<a href="#field-consent">You may store what I wrote in order to answer me: Is required</a>')
+})
+
+t.test('A23 a program gets the same faults as a problem', async (t) => {
+  for (const path of ['/sync/contact', '/async/contact']) {
+    const answer = await fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': '10.1.0.1' },
+      body: JSON.stringify({ name: 'Ada', email: 'nope', message: 7 })
+    })
+    t.equal(answer.status, 422)
+    t.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8')
+    t.match(await answer.json(), {
+      status: 422,
+      code: 'INVALID_BODY',
+      errors: [{ pointer: '/consent' }, { pointer: '/email', detail: /e-mail/ }, { pointer: '/message' }]
+    })
+  }
+})
+
+t.test('the kind of answer follows the Accept header with its quality values', async (t) => {
+  const kinds: [accept: string, receipt: string, form: string][] = [
+    [BROWSER, 'text/html', 'text/html'],
+    ['text/html', 'text/html', 'text/html'],
+    ['TEXT/HTML', 'text/html', 'text/html'],
+    ['application/json', 'application/json', 'application/json'],
+    ['*/*', 'application/json', 'text/html'],
+    ['', 'application/json', 'text/html'],
+    ['text/html;q=0', 'application/json', 'text/html'],
+    ['text/html;q=0, application/json', 'application/json', 'application/json'],
+    ['application/json, text/html;q=0.5', 'application/json', 'application/json'],
+    ['text/html, application/json;q=0.5', 'text/html', 'text/html'],
+    ['image/png', 'application/json', 'text/html']
+  ]
+  const stored = await submit('/sync/contact', contact('Negotiator'))
+  const receipt = stored.headers.get('location') ?? ''
+  for (const [accept, ofReceipt, ofForm] of kinds) {
+    const kind = async (path: string) => (await get(path, { accept })).headers.get('content-type')?.split(';')[0]
+    t.equal(await kind(receipt), ofReceipt, `receipt for "${accept}"`)
+    t.equal(await kind('/async/contact'), ofForm, `form for "${accept}"`)
+    t.equal(await kind('/'), ofForm, `home for "${accept}"`)
+  }
+})
+
+t.test('the home page lists the forms with both ways in; a program gets the same as JSON', async (t) => {
+  const html = await (await get('/')).text()
+  const index = (await (await get('/', { accept: 'application/json' })).json()) as Index // checked by the match below
+  t.match(index, { name: 'Beeline', docs: '/docs', openapi: '/openapi.json', health: '/api/health' })
+  t.equal(index.forms.length, forms.size)
+  for (const { title, sync, async } of index.forms) {
+    t.match(html, title)
+    t.match(html, `href="${sync}"`)
+    t.match(html, `href="${async}"`)
+    t.match(await (await get(sync, { accept: 'application/json' })).json(), { title, schema: { type: 'object' } })
+  }
+  for (const path of [index.docs, index.openapi, index.health]) t.equal((await get(path)).status, 200, path)
+})
+
+t.test('the home page says so when there is no form yet', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(problems).register(pages, { name: 'Test' })
+  await app.register(home, { name: 'Test', description: '', registry: { forms: new Map(), jobs: new Map() } })
+  const answer = await app.inject({ url: '/', headers: { accept: BROWSER } })
+  t.match(answer.body, 'There is no form yet')
+})
+
+t.test('an id that is unknown or none, and an unknown place, give a page or a problem', async (t) => {
+  const places: [string, number, string][] = [
+    ['/sync/contact/019a0000-0000-7000-8000-000000000000', 404, 'SUBMISSION_NOT_FOUND'],
+    ['/async/contact/019a0000-0000-7000-8000-000000000000', 404, 'SUBMISSION_NOT_FOUND'],
+    ['/async/contact/7', 400, 'INVALID_PARAMS'],
+    ['/sync/no-such-form', 404, 'NOT_FOUND'],
+    ['/<script>alert(1)</script>', 404, 'NOT_FOUND']
+  ]
+  for (const [path, status, code] of places) {
+    const page = await get(path)
+    const html = await page.text()
+    t.equal(page.status, status)
+    t.match(html, /<h1>[A-Z]/)
+    t.match(html, code)
+    t.notMatch(html, '<script>alert')
+    const problem = await get(path, {})
+    t.match(await problem.json(), { status, code })
+  }
+})
+
+t.test('what is too large or too frequent is refused with a readable page', async (t) => {
+  const large = await submit('/sync/contact', { ...contact('Large'), message: 'x'.repeat(25_000) })
+  t.equal(large.status, 413)
+  t.match(await large.text(), 'shorten what you typed')
+
+  const headers = { 'x-forwarded-for': '10.9.9.9' }
+  for (let i = 0; i < 10; i++) await submit('/sync/contact', {}, headers)
+  const often = await submit('/sync/contact', contact('Often'), headers)
+  t.equal(often.status, 429)
+  t.ok(Number(often.headers.get('retry-after')) > 0)
+  t.match(await often.text(), 'Too many at once')
+  t.strictSame(await findSubmissions(postgres.url, 'Often'), [])
+})
+
+t.test('a field that people do not see catches programs', async (t) => {
+  const html = await (await get('/sync/contact')).text()
+  t.match(html, /<p class="trap" aria-hidden="true">[\s\S]*?name="website" tabindex="-1" autocomplete="off">/)
+  const answer = await submit('/sync/contact', { ...contact('Robot'), website: 'http://spam.example' })
+  t.equal(answer.status, 422)
+  t.notMatch(await answer.text(), 'spam.example', 'the trap comes back empty')
+  t.strictSame(await findSubmissions(postgres.url, 'Robot'), [])
+})
+
+t.test(
+  'while Postgres is away the form comes back with what was typed and its key, and a repeat stores it once',
+  async (t) => {
+    const key = keyOf(await (await get('/sync/contact')).text())
+    const fields = { ...contact('Patient'), idempotency_key: key }
+    await postgres.kill()
+    const refused = await submit('/sync/contact', fields)
+    const html = await refused.text()
+    t.equal(refused.status, 503)
+    t.match(html, 'This was not sent yet')
+    t.match(html, 'value="Patient"')
+    t.equal(keyOf(html), key)
+    await postgres.start()
+    const [first, second] = [await submit('/sync/contact', fields), await submit('/sync/contact', fields)]
+    t.equal(first.status, 303)
+    t.equal(second.headers.get('location'), first.headers.get('location'))
+    t.equal((await findSubmissions(postgres.url, 'Patient')).length, 1)
+  }
+)
+
+t.test('E7 the API description is valid, names the forms, and is found at its old address', async (t) => {
+  const spec = (await (await get('/openapi.json')).json()) as { paths: Record<string, { post?: object }> } // validated below
+  const { valid, errors } = await new Validator().validate(spec)
+  t.ok(valid, JSON.stringify(errors))
+  for (const name of forms.keys()) t.ok(spec.paths[`/async/${name}`]?.post)
+  t.match(await (await fetch(`${gateway.url}/api/doc`)).text(), 'swagger-ui')
+})

@@ -10,7 +10,7 @@ import { clusterFolder } from './servers.js'
 import { readSettings } from './settings.js'
 
 // Only what we put there: DATA_DIR may be a folder with other things in it.
-const OURS = /^(postgres(\.new|\.password)?|redis|log|run\.json(\.new)?|pids|passwords\.sha256|\w+\.port)$/
+const OURS = /^(postgres(\.new|\.password)?|redis|log|run\.json(\.new)?|(dev\.)?pids|passwords\.sha256|\w+\.port)$/
 
 await command('clean', async (say) => {
   const { dataDir } = await readSettings()

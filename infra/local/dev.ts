@@ -2,14 +2,13 @@
  * Both services with reload on edit: the compiler watches the sources, Node watches what it writes. The gateway listens
  * on port 5000 unless PORT says otherwise. Postgres and Redis are those of `make deps`, or started here.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { command } from '../postgres/command.js'
-import type { Environment } from './env-file.js'
+import { openLifeline } from './lifeline.js'
 import { choosePort } from './ports.js'
 import { sendTo } from './process-list.js'
 import { readRunFile } from './run-file.js'
-import { waitForExit } from './server-process.js'
+import { type Exit, spawnServer } from './server-process.js'
 import { ROOT, readSettings } from './settings.js'
 import { startStack } from './stack.js'
 
@@ -28,36 +27,42 @@ await command('dev', async (say) => {
     PORT: String(port),
     CONSUMER_PORT: String(consumerPort ?? (await choosePort(dataDir, 'consumer', 3001, host)))
   }
-  const children = [
-    watch([join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', ROOT, '--watch', '--preserveWatchOutput'], env),
-    ...['gateway', 'consumer'].map((name) =>
-      watch(['--watch', '--watch-preserve-output', join(ROOT, `build/services/${name}/server.js`)], {
-        ...env,
-        ...ports
-      })
-    )
-  ]
-  say(`the gateway: http://${host}:${port}; edit a source and it reloads; Ctrl-C ends it`)
-  await Promise.race([...children.map(waitForExit), untilAborted(stopping.signal)])
-  // each leads a group of its own: the compiler and Node's watcher have a process below them
-  for (const { pid } of children) if (pid !== undefined) sendTo(-pid, 'SIGTERM')
-  await Promise.all(children.map(hasEnded))
-  await stack?.stop()
+  const lifeline = openLifeline(dataDir, 'dev.pids')
+  const groups: Promise<Exit>[] = []
+  const watch = async (name: string, args: string[], ready: RegExp) => {
+    const server = await spawnServer({
+      ...{ name, command: process.execPath, args, ready, cwd: ROOT, signal: stopping.signal },
+      env: { ...process.env, ...env, ...ports },
+      timeout: 120_000,
+      onLine: (line) => process.stdout.write(`${line}\n`),
+      // a group of its own: compiler and watcher have a process below them, and a Ctrl-C must not reach it before us
+      detached: true,
+      onStart: (pid, exited) => lifeline.add(-pid, exited)
+    })
+    groups.push(server.exited)
+    return () => {
+      sendTo(-server.pid, 'SIGTERM')
+      return server.exited
+    }
+  }
+
+  const ends: (() => Promise<Exit>)[] = []
+  try {
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+    const compile = [compiler, '-p', ROOT, '--watch', '--preserveWatchOutput']
+    ends.push(await watch('compiler', compile, /Watching for file changes/))
+    for (const name of ['gateway', 'consumer']) {
+      const reload = ['--watch', '--watch-preserve-output', join(ROOT, `build/services/${name}/server.js`)]
+      ends.push(await watch(name, reload, /Server listening at/))
+    }
+    say(`the gateway: http://${host}:${port}; edit a source and it reloads; Ctrl-C ends it`)
+    await Promise.race([...groups, untilAborted(stopping.signal)])
+  } finally {
+    await Promise.all(ends.map((end) => end()))
+    lifeline.close()
+    await stack?.stop()
+  }
 })
-
-function watch(args: string[], env: Environment): ChildProcess {
-  // apart from the terminal's Ctrl-C: the children are ended before their database
-  return spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'inherit', 'inherit'],
-    detached: true
-  })
-}
-
-async function hasEnded(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await waitForExit(child)
-}
 
 function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

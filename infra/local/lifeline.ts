@@ -6,7 +6,7 @@ import { endProcesses } from './process-list.js'
 import type { Exit } from './server-process.js'
 
 export interface Lifeline {
-  /** Writes down a child until it ends. */
+  /** Writes down a child until it ends; a negative id stands for its whole group. */
   add(pid: number, exited: Promise<Exit>): void
   /** The children have been stopped in order: nothing is left to do. */
   close(): void
@@ -33,11 +33,14 @@ done
 
 const CHILDREN = /postgres|redis|valkey|services\/(gateway|consumer)\/server/
 
-const fileIn = (dataDir: string) => join(dataDir, 'pids')
+const PIDS = 'pids'
 
-/** A small shell that ends the children when the supervisor is killed, so that none of them outlives it. */
-export function openLifeline(dataDir: string): Lifeline {
-  const file = fileIn(dataDir)
+/**
+ * A small shell that ends the children when their parent is killed, so that none of them outlives it.
+ * @param name of the file in DATA_DIR that lists them
+ */
+export function openLifeline(dataDir: string, name = PIDS): Lifeline {
+  const file = join(dataDir, name)
   const pids = new Set<number>()
   const write = () => writeFileSync(file, [...pids].join(' '))
   write()
@@ -66,9 +69,10 @@ export function openLifeline(dataDir: string): Lifeline {
 
 /** Ends children whose supervisor and lifeline are both gone, and waits for those that a lifeline is ending. */
 export async function endOrphans(dataDir: string): Promise<void> {
-  const text = await readFile(fileIn(dataDir), 'utf8').catch(() => '')
+  const file = join(dataDir, PIDS)
+  const text = await readFile(file, 'utf8').catch(() => '')
   const pids = text.split(' ').filter(Boolean).map(Number)
   if (pids.length === 0) return
   await endProcesses({ pids, command: CHILDREN, signals: ['SIGTERM', 'SIGINT', 'SIGKILL'], grace: 12_000 })
-  await rm(fileIn(dataDir), { force: true })
+  await rm(file, { force: true })
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findFreePort } from '../../infra/local/ports.js'
+import { sendTo } from '../../infra/local/process-list.js'
 import type { RunFile } from '../../infra/local/run-file.js'
 import type { Scope } from './services.js'
 
@@ -19,7 +20,7 @@ export interface Project {
   url: string
   /** Runs a make target with these variables, without a terminal. */
   make(target: string, variables?: Record<string, string>): Promise<Result>
-  /** Starts any command in it and answers how to end it. */
+  /** Starts any command in it; `end` is a Ctrl-C. */
   start(command: string, args: string[], variables?: Record<string, string>): { lines: string[]; end(): Promise<void> }
   /** What runs, as the supervisor notes it. @throws Error when nothing does */
   runFile(): Promise<RunFile>
@@ -86,14 +87,14 @@ function runMake(cwd: string, target: string, env: NodeJS.ProcessEnv): Promise<R
 }
 
 function start(cwd: string, [command = '', ...args]: string[], env: NodeJS.ProcessEnv) {
-  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const lines: string[] = []
   for (const output of [child.stdout, child.stderr]) output.on('data', (data) => lines.push(String(data)))
   return {
     lines,
     end: () => {
-      child.kill('SIGINT')
+      if (child.pid !== undefined) sendTo(-child.pid, 'SIGINT') // to all, as a Ctrl-C in a terminal
       return ended
     }
   }

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
+import { copyProject } from '../helpers/project.js'
+import { startPostgres, startRedis } from '../helpers/services.js'
+
+t.setTimeout(200_000)
+
+t.test('below a folder that only its owner may enter it works too, as root and not', async (t) => {
+  const project = await copyProject(t, { closed: true })
+  const up = await project.make('up')
+  t.equal(up.code, 0, up.output)
+  t.equal((await fetch(`${project.url}/readyz`)).status, 200)
+  if (process.getuid?.() === 0) {
+    t.match(up.output, /closed to the user that runs Postgres .*copying/, 'said aloud')
+    t.match(up.output, /new database cluster in .*is closed to its user/, 'said aloud')
+    await t.rejects(stat(join(project.dir, '.data/postgres')))
+  }
+  const again = await project.make('up', { APP_NAME: 'Hive' })
+  t.equal(again.code, 0, again.output)
+  t.notMatch(again.output, /copying|new database/, 'the second start finds both')
+  const clean = await project.make('clean')
+  t.equal(clean.code, 0, clean.output)
+  await t.rejects(stat(join(project.dir, '.data')))
+})
+
+t.test('with DATABASE_URL and REDIS_URL given it uses them and starts no server', async (t) => {
+  const [project, postgres, redis] = await Promise.all([copyProject(t), startPostgres(t), startRedis(t)])
+  const up = await project.make('up', {
+    DATABASE_URL: postgres.url,
+    DATABASE_OWNER_URL: postgres.ownerUrl,
+    REDIS_URL: redis.url
+  })
+  t.equal(up.code, 0, up.output)
+  t.strictSame(Object.keys((await project.runFile()).services).sort(), ['consumer', 'gateway'])
+  t.notOk((await readdir(join(project.dir, '.data'))).includes('postgres'))
+  t.notMatch(up.output, /sample data/, 'a database of the user gets none')
+  t.match(await (await fetch(`${project.url}/readyz`)).json(), { postgres: 'up', redis: 'up' })
+})
+
+t.test('B15 npm start runs the compiled code in the foreground and stops in order on a signal', async (t) => {
+  const project = await copyProject(t)
+  const started = project.start(process.execPath, ['build/infra/local/start.js'], { NODE_ENV: 'production' })
+  await eventually(async () => assert.equal((await fetch(`${project.url}/readyz`)).status, 200), { timeout: 30_000 })
+  const { services } = await eventually(async () => {
+    const run = await project.runFile()
+    assert.equal(Object.keys(run.services).length, 4)
+    return run
+  })
+  await started.end()
+  for (const { pid } of Object.values(services)) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  t.match(started.lines.join(''), /Server listening at/, 'its logs go to the standard output')
+})

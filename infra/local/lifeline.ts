@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { endProcesses } from './process-list.js'
 import type { Exit } from './server-process.js'
@@ -50,6 +51,7 @@ export function openLifeline(dataDir: string, name = PIDS): Lifeline {
   })
   shell.on('error', () => {}) // without a shell the children are on their own
   shell.unref()
+  if (shell.stdin instanceof Socket) shell.stdin.unref()
   return {
     add(pid, exited) {
       pids.add(pid)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Exit, hold, waitForExit } from '../../infra/local/server-process.js'
 import type { Scope } from './services.js'
+import { testLifeline } from './test-lifeline.js'
 
 export interface Process {
   /** Where it listens: the same after a restart. */
@@ -70,6 +71,7 @@ async function startProcess(
       stdio: ['ignore', 'pipe', 'pipe']
     })
     const exited = waitForExit(child)
+    if (child.pid !== undefined) testLifeline().add(child.pid, exited)
     const url = await listening(child, lines, timeout)
     settings = { ...settings, [portName]: new URL(url).port }
     hold(child, false) // as in services.ts: a running process must not keep the test file from its teardown

@@ -17,6 +17,7 @@ import { startRedis as launchRedis, type Redis } from '../../infra/local/redis.j
 import { findRedis } from '../../infra/local/redis-program.js'
 import { eventually } from './eventually.js'
 import { APP_ROLE, findPrograms, findTemplate, makeTemporaryFolder, urlOf } from './postgres-template.js'
+import { testLifeline } from './test-lifeline.js'
 
 /** What these helpers need of a tap test. */
 export interface Scope {
@@ -52,6 +53,7 @@ export interface RedisService extends Service {
 }
 
 const run = promisify(execFile)
+const onStart = testLifeline().add
 
 /** A migrated database in a cluster of its own. Commits are synced to the disk as in production. */
 export async function startPostgres(
@@ -64,7 +66,7 @@ export async function startPostgres(
   const dir = join(folder, 'data')
   await run('cp', ['-Rp', template, dir])
   const port = await findFreePort()
-  const launch = () => launchPostgres(programs, dir, { port, ...(settings && { settings }) })
+  const launch = () => launchPostgres(programs, dir, { port, onStart, ...(settings && { settings }) })
   const service = await controlled(launch, port)
   t.teardown(async () => {
     await service.thaw()
@@ -83,7 +85,7 @@ export async function startRedis(
   if (!program) throw new Error('no valkey-server or redis-server found: `make test` installs one')
   const dir = await makeTemporaryFolder(undefined)
   const port = await findFreePort()
-  const service = await controlled(() => launchRedis(program, { port, dir, persistent }), port)
+  const service = await controlled(() => launchRedis(program, { port, dir, persistent, onStart }), port)
   t.teardown(async () => {
     await service.thaw()
     await service.kill()

@@ -1,6 +1,10 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import t from 'tap'
+import { isProcess } from '../../infra/local/process-list.js'
 import { eventually } from '../helpers/eventually.js'
 import { startPostgres, startRedis } from '../helpers/services.js'
 
@@ -40,4 +44,25 @@ t.test('a test file gets a Redis that forgets on a kill, or keeps when asked', a
     t.equal(await eventually(() => client.get('key')), persistent ? 'value' : null)
     await redis.stop()
   }
+})
+
+t.test('a test file that is killed leaves no server behind', async (t) => {
+  const services = import.meta.resolve('../helpers/services.js')
+  const script = `
+    const { startPostgres, startRedis } = await import(${JSON.stringify(services)})
+    const t = { teardown() {} }
+    const servers = await Promise.all([startPostgres(t), startRedis(t)])
+    console.log(servers.map(({ pid }) => pid).join(' '))
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(child.stdout, 'data')
+  const pids = String(line).trim().split(' ').map(Number)
+  for (const pid of pids) t.ok(await isProcess(pid, /postgres|redis|valkey/))
+  child.kill('SIGKILL')
+  await eventually(
+    async () => {
+      for (const pid of pids) assert.equal(await isProcess(pid, /./), false)
+    },
+    { timeout: 25_000 }
+  )
 })

@@ -84,17 +84,14 @@ async function unpackRedis(say: Say): Promise<void> {
   await Promise.all(archives.map((archive) => rm(join(folder, archive))))
 }
 
-// redis-server and what it needs, without what is installed.
+// Redis and what it is linked to. Debian keeps the program itself in redis-tools.
 async function missingPackages(): Promise<string[]> {
-  const edges = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`)
-  const needed = await run('apt-cache', ['depends', '--recurse', ...edges, 'redis-server'])
+  const ours = ['redis-server', 'redis-tools']
+  const needed = await run('apt-cache', ['depends', ...ours])
   const installed = await run('dpkg-query', ['-W', '-f', `\${Package} \${db:Status-Status}\n`])
-  const names = new Set(needed.stdout.match(/^[a-z0-9][a-z0-9+.-]*$/gm))
-  for (const line of installed.stdout.split('\n')) {
-    const [name, status] = line.split(' ')
-    if (name && status === 'installed') names.delete(name)
-  }
-  return [...names]
+  const present = new Set(installed.stdout.match(/^\S+(?= installed$)/gm))
+  const names = [...needed.stdout.matchAll(/^ {2}Depends: ([a-z0-9.+-]+)$/gm)].map(([, name]) => name ?? '')
+  return [...new Set([...ours, ...names.filter((name) => !present.has(name))])]
 }
 
 async function libraryFolders(): Promise<string> {

@@ -183,16 +183,25 @@ t.test('without script: after a refusal without the form, going back finds what 
 
 t.test('the status page says when the server is away, and goes on when it is back', async (t) => {
   const { page, faults } = await browser.open()
-  await fillIn(page, 'Waiting')
   const answer = await fetch(`${gateway.url}/async/contact`, {
     method: 'POST',
     body: new URLSearchParams({ name: 'W', email: 'w@example.org', message: 'w', consent: 'on' })
   })
-  await page.goto(gateway.url + answer.headers.get('location'))
+  const location = answer.headers.get('location')
+  await page.goto(gateway.url + location)
   await page.getByRole('heading', { name: 'Waiting' }).waitFor()
-  await gateway.kill()
+  const looks: number[] = []
+  await page.route(`**${location}`, (route) => {
+    looks.push(performance.now())
+    return route.abort()
+  })
   await page.getByText('The server is away at the moment').waitFor()
-  await gateway.restart()
+  const [first = 0, second = 0, third = 0] = await eventually(() => {
+    if (looks.length < 3) throw new Error(`${looks.length} looks`)
+    return looks
+  })
+  t.ok(third - second > 1.5 * (second - first), 'the pauses grow')
+  await page.unrouteAll()
   await page.locator('#away').waitFor({ state: 'hidden' })
   t.equal(await page.getByRole('heading', { name: 'Waiting' }).isVisible(), true)
   t.strictSame(faults, [])

@@ -3,6 +3,9 @@ import { delimiter, join } from 'node:path'
 
 const USUAL_FOLDERS = ['/opt/homebrew/bin', '/usr/local/bin', '/home/linuxbrew/.linuxbrew/bin', '/usr/bin']
 
+/** Browsers that playwright-core can drive. */
+export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
 /** The first of these programs that is on PATH or in a usual folder. */
 export async function findProgram(names: string[]): Promise<string | undefined> {
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...USUAL_FOLDERS].filter(Boolean)

@@ -2,13 +2,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { command } from '../postgres/command.js'
-import { findProgram } from './programs.js'
+import { CHROMIUM, findProgram } from './programs.js'
 import { fetchRedis, findRedis } from './redis-program.js'
 
 const run = promisify(execFile)
-
-/** Browsers that playwright-core can drive. */
-export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 await command('test', async (say) => {
   if (!(await findRedis())) await fetchRedis(say)

@@ -46,7 +46,10 @@ function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: Fa
   reply.code(problem.status)
   if (request.wantsPage() && 'page' in reply) {
     const { showProblem } = request.routeOptions.config
-    return showProblem?.(problem, request, reply) || reply.page('problem', { title: problem.title, problem })
+    // a page that is only read may look again by itself; what was sent must not be sent by itself
+    const again = request.method === 'GET' && problem.status === 503
+    if (again) reply.header('refresh', '5')
+    return showProblem?.(problem, request, reply) || reply.page('problem', { title: problem.title, problem, again })
   }
   return reply.type('application/problem+json; charset=utf-8').serializer(JSON.stringify).send(problem)
 }

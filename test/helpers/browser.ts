@@ -4,12 +4,11 @@
  *     const browser = await startBrowser(t)
  *     const { page, faults } = await browser.open({ script: false })
  */
-import { existsSync } from 'node:fs'
 import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { CHROMIUM, findProgram } from '../../infra/local/programs.js'
 import type { Scope } from './services.js'
 
-const PLACES = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -34,7 +33,7 @@ export interface VisitOptions extends BrowserContextOptions {
 
 /** A browser; where there is none the whole test file is skipped aloud, and with CI=true it fails. */
 export async function startBrowser(t: Scope & Pick<Test, 'plan'>) {
-  const executablePath = PLACES.find((place) => place && existsSync(place))
+  const executablePath = process.env.CHROMIUM_PATH || (await findProgram(CHROMIUM))
   if (!executablePath) {
     const reason = 'no Chromium found: install one, or set CHROMIUM_PATH'
     if (process.env.CI) throw new Error(reason)

@@ -33,7 +33,7 @@ const waitForRows = (name: string, count: number) =>
 for (const script of [false, true]) {
   const how = script ? 'with script' : 'without script'
 
-  t.test(`A1 A23 ${how}: a person corrects the form at /sync/ and gets a receipt of the stored row`, async (t) => {
+  t.test(`A2 A23 ${how}: a person corrects the form at /sync/ and gets a receipt of the stored row`, async (t) => {
     const name = `sync ${how}`
     const { page, faults } = await browser.open({ script })
     await fillIn(page, 'sync', name)
@@ -61,7 +61,7 @@ for (const script of [false, true]) {
   })
 
   t.test(
-    `A3 ${how}: a person sends at /async/, sees it wait while the consumer is away, and sees it done`,
+    `A4 ${how}: a person sends at /async/, sees it wait while the consumer is away, and sees it done`,
     async (t) => {
       const name = `async ${how}`
       const { page, faults, requests } = await browser.open({ script })

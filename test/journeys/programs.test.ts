@@ -22,7 +22,7 @@ const WAYS: Record<string, (name: string) => RequestInit> = {
 }
 
 for (const [way, request] of Object.entries(WAYS)) {
-  t.test(`A1 a program submits ${way} to /sync/ and the row is there before the answer`, async (t) => {
+  t.test(`A2 A5 a program submits ${way} to /sync/ and the row is there before the answer`, async (t) => {
     const answer = await fetch(`${gateway.url}/sync/`, { method: 'POST', ...request(`sync ${way}`) })
     t.equal(answer.status, 201)
     const rows = await findSubmissions(postgres.url, `sync ${way}`)
@@ -32,7 +32,7 @@ for (const [way, request] of Object.entries(WAYS)) {
     t.match(await receipt.json(), { id: rows[0]?.id, form: 'contact', created_at: /Z$/ })
   })
 
-  t.test(`A3 a program submits ${way} to /async/ and follows its job to the row`, async (t) => {
+  t.test(`A4 A5 a program submits ${way} to /async/ and follows its job to the row`, async (t) => {
     const answer = await fetch(`${gateway.url}/async/`, { method: 'POST', ...request(`async ${way}`) })
     t.equal(answer.status, 202)
     const { id } = (await answer.json()) as { id: string } // its type is checked by the row below

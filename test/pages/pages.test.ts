@@ -1,5 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import Fastify from 'fastify'
+import pg from 'pg'
 import t from 'tap'
 import home from '#plugins/home'
 import pages from '#plugins/pages'
@@ -271,6 +272,30 @@ t.test(
     t.equal((await findSubmissions(postgres.url, 'Patient')).length, 1)
   }
 )
+
+t.test('the status page tells each state, how far the job is, and looks again while it is open', async (t) => {
+  const path = (await submit('/async/contact', contact('Stateful'))).headers.get('location') ?? ''
+  const owner = new pg.Client({ connectionString: postgres.ownerUrl })
+  await owner.connect()
+  t.teardown(() => owner.end())
+  const states: [change: string, open: boolean, shown: RegExp][] = [
+    ["state = 'queued'", true, /Waiting<[\s\S]*<progress id="bar" aria-labelledby="state" max="100"><\/progress>/],
+    ["state = 'queued', attempts = 1", true, /Waiting<[\s\S]*tried again by itself/],
+    ["state = 'active', progress = 40, started_at = now()", true, /In progress<[\s\S]*max="100" value="40">/],
+    ["state = 'succeeded', finished_at = now()", false, /Done<[\s\S]*value="100">[\s\S]*Finished</],
+    ["state = 'dead'", false, /Not done<[\s\S]*tell us the reference/],
+    ["state = 'cancelled'", false, /Cancelled</],
+    ["state = 'expired'", false, /Expired</]
+  ]
+  for (const [change, open, shown] of states) {
+    await owner.query(`update jobs set ${change} where id = $1`, [path.split('/').at(-1)])
+    const html = await (await get(path)).text()
+    t.match(html, shown, change)
+    t.equal(html.includes('<noscript><meta http-equiv="refresh" content="2"></noscript>'), open)
+    t.equal(html.includes('data-open'), open)
+    t.notMatch(html, /ada@example|Hello|Stateful/, 'never what was typed')
+  }
+})
 
 t.test('E7 the API description is valid, names the forms, and is found at its old address', async (t) => {
   const spec = (await (await get('/openapi.json')).json()) as { paths: Record<string, { post?: object }> } // validated below

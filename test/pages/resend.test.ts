@@ -24,12 +24,13 @@ async function fillIn(page: Page, name: string) {
   await page.getByLabel('You may store').check()
 }
 
-const waitForOneRow = (name: string) =>
+const waitForRows = (name: string, count: number) =>
   eventually(async () => {
     const rows = await findSubmissions(postgres.url, name)
-    if (rows.length !== 1) throw new Error(`${rows.length} rows`)
-    return rows[0]
+    if (rows.length !== count) throw new Error(`${rows.length} rows instead of ${count}`)
+    return rows
   })
+const waitForOneRow = async (name: string) => (await waitForRows(name, 1))[0]
 
 t.test('the gateway is killed, the person types and sends; when it is back, the row is stored once', async (t) => {
   const { page, faults } = await browser.open()
@@ -150,6 +151,25 @@ t.test('what is too large stays on the page and says so; going back after a succ
   await waitForOneRow('Longwinded')
 })
 
+t.test('a page that a browser brings back as it was left takes another submission, under a fresh key', async (t) => {
+  const { page } = await browser.open()
+  const bringBack = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+  await page.route('**/sync/contact/*', (route) =>
+    route.request().isNavigationRequest() ? route.fulfill({ status: 204 }) : route.continue()
+  )
+  await fillIn(page, 'Again')
+  const key = await page.locator(KEY).inputValue()
+  await page.evaluate(bringBack)
+  t.equal(await page.locator(KEY).inputValue(), key, 'before it was sent the key stays')
+  await page.click(SEND)
+  await waitForRows('Again', 1)
+  t.equal(await page.locator(SEND).isEnabled(), false, 'until the receipt is there nothing more is sent')
+  await page.evaluate(bringBack)
+  t.not(await page.locator(KEY).inputValue(), key)
+  await page.click(SEND)
+  await waitForRows('Again', 2)
+})
+
 t.test('without script: after a refusal without the form, going back finds what was typed', async (t) => {
   const { page } = await browser.open({ script: false })
   await fillIn(page, 'Back')
@@ -163,16 +183,25 @@ t.test('without script: after a refusal without the form, going back finds what 
 
 t.test('the status page says when the server is away, and goes on when it is back', async (t) => {
   const { page, faults } = await browser.open()
-  await fillIn(page, 'Waiting')
   const answer = await fetch(`${gateway.url}/async/contact`, {
     method: 'POST',
     body: new URLSearchParams({ name: 'W', email: 'w@example.org', message: 'w', consent: 'on' })
   })
-  await page.goto(gateway.url + answer.headers.get('location'))
+  const location = answer.headers.get('location')
+  await page.goto(gateway.url + location)
   await page.getByRole('heading', { name: 'Waiting' }).waitFor()
-  await gateway.kill()
+  const looks: number[] = []
+  await page.route(`**${location}`, (route) => {
+    looks.push(performance.now())
+    return route.abort()
+  })
   await page.getByText('The server is away at the moment').waitFor()
-  await gateway.restart()
+  const [first = 0, second = 0, third = 0] = await eventually(() => {
+    if (looks.length < 3) throw new Error(`${looks.length} looks`)
+    return looks
+  })
+  t.ok(third - second > 1.5 * (second - first), 'the pauses grow')
+  await page.unrouteAll()
   await page.locator('#away').waitFor({ state: 'hidden' })
   t.equal(await page.getByRole('heading', { name: 'Waiting' }).isVisible(), true)
   t.strictSame(faults, [])

@@ -76,6 +76,7 @@ document.addEventListener('htmx:before:response', (event) => {
     // stored: the button stays off until the next page is here
     event.preventDefault()
     event.detail.ctx.keepIndicators = true
+    form.dataset.sent = ''
     forgetDraft(form)
     location.assign(raw.url)
   } else if (raw.status >= 500) {
@@ -110,10 +111,11 @@ document.addEventListener('htmx:after:swap', () => {
 
 window.addEventListener('online', () => timer && findForm().requestSubmit())
 
-// brought back as it was left, after a success: the next submission is another one
+// brought back as it was left, after it was stored: the next submission is another one
 window.addEventListener('pageshow', ({ persisted }) => {
   const form = findForm()
-  if (!persisted || !form) return
+  if (!persisted || !form || !('sent' in form.dataset)) return
+  delete form.dataset.sent
   form.elements.namedItem('idempotency_key').value = freshKey()
   for (const button of form.querySelectorAll('button')) button.disabled = false
   findButton(form).removeAttribute('aria-busy')

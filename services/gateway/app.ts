@@ -47,10 +47,10 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     onConstructorPoisoning: 'error',
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError,
-    // Node exchanges the two times when the headers' (60 s by default) is the longer one, and looks every 30 s by default
     http: {
+      // given at the server's creation, it bounds the headers' time as well: else Node takes one for the other
       requestTimeout: config.REQUEST_TIMEOUT_MS,
-      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      // how often Node looks; 30 s by default
       connectionsCheckingInterval: Math.min(config.REQUEST_TIMEOUT_MS, 5_000)
     }
   })

@@ -25,6 +25,13 @@ export interface Stack {
 /** A submission of the contact form that is accepted. */
 export const CONTACT = { name: 'Ada', email: 'ada@example.org', message: 'Good morning', consent: true }
 
+/** The id in an answer's body. */
+export async function idOf(answer: Response): Promise<string> {
+  const { id } = Object(await answer.json())
+  if (typeof id !== 'string') throw new Error(`an answer ${answer.status} without id`)
+  return id
+}
+
 /** Only the servers and short ways to the database. */
 export async function startServers(t: Scope) {
   const [postgres, redis] = await Promise.all([startPostgres(t), startRedis(t)])

@@ -108,13 +108,15 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
         )
       load.running -= 1
     })
-    queue.checkStalledJobs(STALL_INTERVAL_MS, (error) => {
-      if (!error) return
-      log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
-      if (!scriptsLoaded && client.status === 'ready') loadScripts().catch(() => undefined) // said there
-    })
     log.info({ queue: name, concurrency }, 'taking deliveries')
     return true
+  }
+
+  /** Takes back what a consumer that is gone had popped. Bee-Queue's own timer would leave a failed look unhandled. */
+  async function lookAfter(name: string, queue: BeeQueue<Delivery>): Promise<void> {
+    await (scriptsLoaded ?? loadScripts())
+    await queue.checkStalledJobs()
+    await sweepGhosts(name)
   }
 
   /** Ids that stand in the active list without a body would be handed out again and again for ever. */
@@ -145,9 +147,12 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       }
       sweeper = setInterval(() => {
         if (client.status !== 'ready') return
-        const sweeps = queues.map(({ name }) => sweepGhosts(name))
-        Promise.all(sweeps).catch((error) => log.debug({ err: error }, 'Redis did not answer'))
-      }, STALL_INTERVAL_MS)
+        for (const [name, queue] of workers) {
+          lookAfter(name, queue).catch((error) =>
+            log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
+          )
+        }
+      }, STALL_INTERVAL_MS / 2)
     },
 
     async stop(graceMs: number): Promise<void> {

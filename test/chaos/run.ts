@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { eventually } from '../helpers/eventually.js'
 import { type FaultStack, startFaultStack } from '../helpers/fault-stack.js'
 import type { Process } from '../helpers/processes.js'
-import { startProxy, through } from '../helpers/proxy.js'
+import { startLine, through } from '../helpers/proxy.js'
 import type { Scope } from '../helpers/services.js'
 import { check, type Verdict } from './checker.js'
 import { type ClientsReport, runClients } from './clients.js'
@@ -48,7 +48,7 @@ export async function runChaos(t: Scope, options: ChaosOptions): Promise<ChaosRe
 
   const stack = await startFaultStack(t, { mutations })
   const { postgres, redis, db } = stack
-  const [toPostgres, toRedis] = await Promise.all([startProxy(t, postgres.port), startProxy(t, redis.port)])
+  const [toPostgres, toRedis] = await Promise.all([startLine(t, postgres.port), startLine(t, redis.port)])
   const env = { DATABASE_URL: through(postgres.url, toPostgres), REDIS_URL: through(redis.url, toRedis) }
   const many = <Value>(count: number, start: () => Promise<Value>) => Promise.all(Array.from({ length: count }, start))
   const targets = {

@@ -1,10 +1,10 @@
 /**
  * A TCP proxy between a service and its server, for faults of the network. Closed with the test.
  *
- *     const proxy = await startProxy(t, postgres.port)
- *     proxy.cut()                                          // every connection breaks now; new ones pass
- *     proxy.blackHole()                                    // nothing arrives any more, and nobody is told
- *     proxy.onData((text) => text.includes('commit') && proxy.cut())
+ *     const line = await startLine(t, postgres.port)
+ *     line.cut()                                          // every connection breaks now; new ones pass
+ *     line.blackHole()                                    // nothing arrives any more, and nobody is told
+ *     line.onData((text, link) => text.includes('commit') && link.cut())
  */
 import { connect, createServer, type Socket } from 'node:net'
 import type { Scope } from './services.js'
@@ -38,7 +38,7 @@ export interface Line {
 
 const KEPT = 4_096
 
-export async function startProxy(t: Scope, target: number, host = '127.0.0.1'): Promise<Line> {
+export async function startLine(t: Scope, target: number, host = '127.0.0.1'): Promise<Line> {
   const links = new Set<Link>()
   let pause = 0
   let silentForNew = false

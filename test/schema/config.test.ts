@@ -3,7 +3,7 @@ import { ALIASES, Config, describeSetting, readConfig } from '#schema/config'
 
 const NEEDED = {
   SECRET_KEY: 'a-secret-for-tests-of-at-least-32-characters',
-  DATABASE_URL: 'postgres://app:pass@db:5432/beeline',
+  DATABASE_URL: 'postgres://app:secret@db:5432/beeline',
   REDIS_URL: 'redis://cache:6379/0'
 }
 
@@ -108,7 +108,7 @@ t.test('E2 a start with exactly the names of other set-ups works', async (t) => 
     MS_HOST: '0.0.0.0',
     MS_PORT: '5000'
   })
-  t.equal(config.DATABASE_URL, 'postgres://user:p%40ss%2Fword@db/data')
+  t.equal(config.DATABASE_URL, `postgres://user:${encodeURIComponent('p@ss/word')}@db/data`)
   t.equal(config.REDIS_URL, 'redis://:se%3Acret@cache:6380/2')
   t.match(config, { NODE_ENV: 'development', HOST: '0.0.0.0', PORT: 5000 })
 })

@@ -37,6 +37,9 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
   if (mode === 'up' && port !== 0 && !(await isPortFree(port, host))) {
     throw new Error(`port ${port} on ${host} is taken: choose another one with PORT=${port + 1}, or stop what uses it`)
   }
+  if (mode === 'up' && process.getuid?.() === 0) {
+    say('warning: gateway and consumer run as root here; where others reach them, start them as an ordinary user')
+  }
   await makeDataFolder(dataDir)
   for (const line of await makeSecrets(SECRETS)) say(line)
   const settings = await readSettings()

@@ -4,7 +4,6 @@
 .DEFAULT_GOAL := help
 .SILENT:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-export COMPOSE_PROJECT_NAME ?= beeline
 
 SOURCES := $(shell find schema plugins services infra test -name '*.ts' -not -name '*.d.ts' 2>/dev/null | sort)
 INSTALLED := node_modules/.package-lock.json

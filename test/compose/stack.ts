@@ -24,7 +24,9 @@ export interface Stack {
   containers(): Promise<Container[]>
   /** Ends a container's main process with SIGKILL, as the kernel would for want of memory. */
   kill(service: string): Promise<void>
-  /** Answers of `select count(*) …`. */
+  /** First column of a query's rows. */
+  list(sql: string): Promise<string[]>
+  /** Answer of `select count(*) …`. */
   count(sql: string): Promise<number>
 }
 
@@ -63,6 +65,10 @@ export async function prepareStack(): Promise<Stack> {
   }
   const compose = (...args: string[]) => execute('docker', ['compose', ...args])
   const inside = (service: string, command: string) => compose('exec', '-T', service, 'sh', '-c', command)
+  const list = async (sql: string) => {
+    const rows = await inside('postgres', `psql -qAt -U beeline beeline -c "${sql}"`)
+    return rows.split('\n').filter(Boolean)
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     project,
@@ -76,6 +82,7 @@ export async function prepareStack(): Promise<Stack> {
     kill: async (service) => {
       await inside(service, 'kill -9 $(cat /proc/1/task/1/children)')
     },
-    count: async (sql) => Number(await inside('postgres', `psql -qAt -U beeline beeline -c "select count(*) ${sql}"`))
+    list,
+    count: async (sql) => Number((await list(`select count(*) ${sql}`))[0])
   }
 }

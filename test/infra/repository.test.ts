@@ -68,7 +68,7 @@ t.test('E3 no secret is committed', async (t) => {
   t.ok(checked.length > 50, 'the list of files is there')
   for (const name of checked) t.strictSame(findSecrets(await read(name)), [], name)
   t.notOk(files.includes('.env'), '.env is not under version control')
-  t.match((await run('git', ['check-ignore', '.env', '.data'], { cwd: ROOT })).stdout, /\.env\n\.data/)
+  t.match((await run('git', ['check-ignore', '.env', '.data/'], { cwd: ROOT })).stdout, /\.env\n\.data/)
 })
 
 t.test('E3 the scan finds a secret of each kind', async (t) => {

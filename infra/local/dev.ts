@@ -4,13 +4,17 @@
  */
 import { join } from 'node:path'
 import { command } from '../postgres/command.js'
+import { allSettled } from './all-settled.js'
 import { openLifeline } from './lifeline.js'
 import { choosePort } from './ports.js'
 import { sendTo } from './process-list.js'
 import { readRunFile } from './run-file.js'
-import { type Exit, spawnServer } from './server-process.js'
+import { type ServerProcess, spawnServer } from './server-process.js'
 import { ROOT, readSettings } from './settings.js'
 import { startStack } from './stack.js'
+
+// or not, when the code is broken: then Node waits for an edit
+const STARTED = /Server listening at|Waiting for file changes/
 
 process.env.PORT ||= '5000'
 process.env.NODE_ENV ||= 'development'
@@ -28,7 +32,7 @@ await command('dev', async (say) => {
     CONSUMER_PORT: String(consumerPort ?? (await choosePort(dataDir, 'consumer', 3001, host)))
   }
   const lifeline = openLifeline(dataDir, 'dev.pids')
-  const groups: Promise<Exit>[] = []
+  const running: ServerProcess[] = []
   const watch = async (name: string, args: string[], ready: RegExp) => {
     const server = await spawnServer({
       ...{ name, command: process.execPath, args, ready, cwd: ROOT, signal: stopping.signal },
@@ -39,26 +43,20 @@ await command('dev', async (say) => {
       detached: true,
       onStart: (pid, exited) => lifeline.add(-pid, exited)
     })
-    groups.push(server.exited)
-    return () => {
-      sendTo(-server.pid, 'SIGTERM')
-      return server.exited
-    }
+    running.push(server)
   }
-
-  const ends: (() => Promise<Exit>)[] = []
   try {
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
     const compile = [compiler, '-p', ROOT, '--watch', '--preserveWatchOutput']
-    ends.push(await watch('compiler', compile, /Watching for file changes/))
-    for (const name of ['gateway', 'consumer']) {
-      const reload = ['--watch', '--watch-preserve-output', join(ROOT, `build/services/${name}/server.js`)]
-      ends.push(await watch(name, reload, /Server listening at/))
-    }
+    await watch('compiler', compile, /Watching for file changes/)
+    const reload = (name: string) =>
+      watch(name, ['--watch', '--watch-preserve-output', join(ROOT, `build/services/${name}/server.js`)], STARTED)
+    await allSettled(reload('gateway'), reload('consumer'))
     say(`the gateway: http://${host}:${port}; edit a source and it reloads; Ctrl-C ends it`)
-    await Promise.race([...groups, untilAborted(stopping.signal)])
+    await Promise.race([...running.map(({ exited }) => exited), untilAborted(stopping.signal)])
   } finally {
-    await Promise.all(ends.map((end) => end()))
+    for (const { pid } of running) sendTo(-pid, 'SIGTERM')
+    await Promise.all(running.map(({ exited }) => exited))
     lifeline.close()
     await stack?.stop()
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scope } from '../helpers/services.js'
+import { UNWRAP } from '../helpers/unwrap.js'
 import { ROOT } from './readme.js'
 
 const run = promisify(execFile)
@@ -27,7 +28,7 @@ export async function buildExampleProject(t: Scope, files: Record<string, string
 async function compile(folder: string): Promise<void> {
   const { bin } = JSON.parse(await readFile(join(ROOT, 'node_modules/typescript/package.json'), 'utf8'))
   const compiler = join(ROOT, 'node_modules/typescript', bin.tsc)
-  await run(process.execPath, [compiler, '-p', folder]).catch(({ stdout, stderr }) => {
+  await run('env', [...UNWRAP, process.execPath, compiler, '-p', folder]).catch(({ stdout, stderr }) => {
     throw new Error(`the examples do not compile:\n${stdout}${stderr}`)
   })
 }

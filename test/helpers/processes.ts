@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { type Exit, hold, waitForExit } from '../../infra/local/server-process.js'
 import type { Scope } from './services.js'
 import { testLifeline } from './test-lifeline.js'
+import { UNWRAP } from './unwrap.js'
 
 export interface Process {
   /** Where it listens: the same after a restart. */
@@ -66,7 +67,7 @@ async function startProcess(
   let settings: Environment = { ...DEFAULTS, [portName]: '0', ...env }
   const launch = async () => {
     const args = [...(preload ? ['--import', preload] : []), join(build, script)]
-    const child = spawn(process.execPath, args, {
+    const child = spawn('env', [...UNWRAP, process.execPath, ...args], {
       env: { PATH: process.env.PATH, ...settings },
       stdio: ['ignore', 'pipe', 'pipe']
     })

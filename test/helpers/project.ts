@@ -8,6 +8,7 @@ import { findFreePort } from '../../infra/local/ports.js'
 import { sendTo } from '../../infra/local/process-list.js'
 import type { RunFile } from '../../infra/local/run-file.js'
 import type { Scope } from './services.js'
+import { UNWRAP } from './unwrap.js'
 
 export interface Result {
   code: number
@@ -60,7 +61,7 @@ export async function copyProject(t: Scope, { closed = false }: { closed?: boole
     dir,
     url: `http://127.0.0.1:${port}`,
     make,
-    start: (command, args, variables) => start(dir, [command, ...args], env(variables)),
+    start: (command, args, variables) => start(dir, [...UNWRAP, command, ...args], env(variables)),
     runFile: async () => JSON.parse(await readFile(join(dir, '.data/run.json'), 'utf8'))
   }
 }
@@ -79,15 +80,15 @@ async function linkDependencies(dir: string, closed: boolean): Promise<void> {
 
 function runMake(cwd: string, target: string, env: NodeJS.ProcessEnv): Promise<Result> {
   return new Promise((resolve) => {
-    execFile('make', [target], { cwd, env, timeout: 90_000 }, (error, stdout, stderr) => {
+    execFile('env', [...UNWRAP, 'make', target], { cwd, env, timeout: 180_000 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
       resolve({ code, output: `${stdout}${stderr}` })
     }).stdin?.end()
   })
 }
 
-function start(cwd: string, [command = '', ...args]: string[], env: NodeJS.ProcessEnv) {
-  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+function start(cwd: string, command: string[], env: NodeJS.ProcessEnv) {
+  const child = spawn('env', command, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const lines: string[] = []
   for (const output of [child.stdout, child.stderr]) output.on('data', (data) => lines.push(String(data)))

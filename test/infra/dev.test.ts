@@ -5,7 +5,7 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { copyProject } from '../helpers/project.js'
 
-t.setTimeout(200_000)
+t.setTimeout(400_000)
 
 t.test('D6 E1 npm run dev beside make deps reloads both services on an edit', async (t) => {
   const project = await copyProject(t)
@@ -16,8 +16,8 @@ t.test('D6 E1 npm run dev beside make deps reloads both services on an edit', as
   t.teardown(() => dev.end())
   const listening = () => dev.lines.join('').match(/Server listening at/g)?.length ?? 0
   const health = async () => (await fetch(`${project.url}/healthz`)).headers.get('x-edited')
-  await eventually(async () => assert.equal(await health(), null), { timeout: 60_000 })
-  await eventually(() => assert.equal(listening(), 2), { timeout: 60_000 })
+  await eventually(async () => assert.equal(await health(), null), { timeout: 120_000 })
+  await eventually(() => assert.equal(listening(), 2), { timeout: 120_000 })
 
   const file = join(project.dir, 'plugins/health/index.ts')
   const source = await readFile(file, 'utf8')
@@ -28,7 +28,7 @@ t.test('D6 E1 npm run dev beside make deps reloads both services on an edit', as
   t.not(edited, source, 'the place to edit is there')
   await writeFile(file, edited)
 
-  await eventually(async () => assert.equal(await health(), 'yes'), { timeout: 60_000 })
-  await eventually(() => assert.equal(listening(), 4), { timeout: 60_000 })
+  await eventually(async () => assert.equal(await health(), 'yes'), { timeout: 120_000 })
+  await eventually(() => assert.equal(listening(), 4), { timeout: 120_000 })
   t.pass('gateway and consumer run the edited code')
 })

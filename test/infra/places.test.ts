@@ -6,7 +6,7 @@ import { eventually } from '../helpers/eventually.js'
 import { copyProject } from '../helpers/project.js'
 import { startPostgres, startRedis } from '../helpers/services.js'
 
-t.setTimeout(200_000)
+t.setTimeout(400_000)
 
 t.test('below a folder that only its owner may enter it works too, as root and not', async (t) => {
   const project = await copyProject(t, { closed: true })

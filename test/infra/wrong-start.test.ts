@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { copyProject } from '../helpers/project.js'
 
-t.setTimeout(200_000)
+t.setTimeout(400_000)
 
 t.test('what is wrong stops the start with one line, and nothing runs', async (t) => {
   const project = await copyProject(t)

@@ -27,7 +27,7 @@ export const submitSchema = (form: Form, mode: Mode, hide: boolean) => ({
   body: form.schema,
   response: {
     ...(mode === 'sync' ? { 201: Stored } : { 202: AsyncTask }),
-    ...Object.fromEntries([400, 413, 415, 422, 429, 503].map((status) => [status, ProblemAnswer]))
+    ...Object.fromEntries([400, 409, 413, 415, 422, 429, 503].map((status) => [status, ProblemAnswer]))
   }
 })
 

@@ -21,6 +21,7 @@ t.test('paths that cannot be read, or lead nowhere', async (t) => {
     '/sync/%2e%2e%2f%2e%2e%2fetc%2fpasswd',
     '/static/',
     '/static/nothing.css',
+    '/static/%00',
     '/static/%2e%2e/package.json',
     '/static/..%2f..%2f..%2fpackage.json',
     '/docs/static/..%2f..%2fpackage.json',
@@ -33,7 +34,6 @@ t.test('paths that cannot be read, or lead nowhere', async (t) => {
     t.match(await assertProblem(t, await stack.get(path), 400, path), { code: 'BAD_URL' })
     await assertProblem(t, await stack.post(path, CONTACT), 400, `POST ${path}`)
   }
-  await assertProblem(t, await stack.get('/static/%00'), 400, 'NUL in the name of a file')
   for (const path of nowhere) {
     t.match(await assertProblem(t, await stack.get(path), 404, path), { code: 'NOT_FOUND' })
     await assertProblem(t, await stack.post(path, CONTACT), 404, `POST ${path}`)

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { uuidv7 } from 'uuidv7'
+import queue from '#plugins/queue'
+import { createApp, createLog } from '../helpers/app.js'
+import { eventually } from '../helpers/eventually.js'
+import { startRedis } from '../helpers/services.js'
+
+const redis = await startRedis(t)
+const other = await startRedis(t)
+const admin = new Redis(redis.url)
+admin.on('error', () => {})
+t.teardown(() => admin.disconnect())
+
+let count = 0
+
+/** The plugin alone, on a prefix of its own, ready. */
+async function createQueue(t: Test, { prefix = `bq${count++}`, url = redis.url } = {}) {
+  const log = createLog()
+  const app = createApp(t, { logger: log.logger })
+  await app.register(queue, { url, prefix })
+  await app.ready()
+  await eventually(() => assert.ok(app.queue.isReady()))
+  return { app, prefix, log, queue: app.queue }
+}
+
+const deliveries = (n: number, jobs = 1) =>
+  Array.from({ length: n }, () => ({ id: uuidv7(), ids: Array.from({ length: jobs }, () => uuidv7()) }))
+
+/** Consumes and notes what comes. */
+function note(taker: Awaited<ReturnType<typeof createQueue>>['queue'], names = ['work']) {
+  const taken: string[][] = []
+  taker.consume(
+    names.map((name) => ({ name, concurrency: 2 })),
+    async ({ ids }) => void taken.push(ids)
+  )
+  return taken
+}
+
+t.test('B20 it registers alone, and closes what it opened', async (t) => {
+  const { app } = await createQueue(t)
+  const mine = async () => String(await admin.client('LIST')).split('\n').length
+  const before = await mine()
+  await app.close()
+  await eventually(async () => assert.ok((await mine()) < before))
+})
+
+t.test('rule 8: it talks to the Redis that it was told, with its prefix, and no other', async (t) => {
+  const { queue, prefix } = await createQueue(t)
+  await queue.push('work', deliveries(1))
+  t.ok((await admin.keys(`${prefix}:work:*`)).length > 0)
+  const stranger = new Redis(other.url)
+  t.teardown(() => stranger.disconnect())
+  t.equal(await stranger.dbsize(), 0)
+})
+
+t.test('what is pushed comes out once, with its ids in order, and leaves nothing behind', async (t) => {
+  const { queue, prefix } = await createQueue(t)
+  const sent = deliveries(50, 3)
+  await queue.push('work', sent)
+  t.equal(await queue.countWaiting('work'), 50)
+  const taken = note(queue)
+  await eventually(() => assert.equal(taken.length, 50))
+  t.strictSame(taken.map(String).sort(), sent.map(({ ids }) => String(ids)).sort())
+  t.match(queue.workload(), [{ name: 'work', concurrency: 2, taken: 50 }])
+  await eventually(async () => assert.equal(await admin.hlen(`${prefix}:work:jobs`), 0))
+  t.strictSame(await admin.lrange(`${prefix}:work:active`, 0, -1), [])
+  const lasting = await Promise.all((await admin.keys(`${prefix}:*`)).map(async (key) => [key, await admin.ttl(key)]))
+  // a lock of its stalled check may expire; what carries deliveries must not, or an eviction could take it
+  t.strictSame(
+    lasting.filter(([key, ttl]) => Number(ttl) !== -1 && !/stallBlock/.test(String(key))),
+    []
+  )
+})
+
+t.test('a handler that fails is logged, and its delivery does not come again', async (t) => {
+  const { queue, log, prefix } = await createQueue(t)
+  let runs = 0
+  queue.consume([{ name: 'work', concurrency: 1 }], async () => {
+    runs += 1
+    throw new Error('on purpose')
+  })
+  await queue.push('work', deliveries(1))
+  await eventually(() => assert.ok(log.lines.some(({ msg }) => msg === 'a delivery was given up')))
+  await eventually(async () => assert.equal(await admin.hlen(`${prefix}:work:jobs`), 0))
+  t.equal(runs, 1)
+})
+
+t.test('it works on as many deliveries at a time as it is told', async (t) => {
+  const { queue } = await createQueue(t)
+  let running = 0
+  let most = 0
+  let done = 0
+  queue.consume([{ name: 'work', concurrency: 3 }], async () => {
+    running += 1
+    most = Math.max(most, running)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    running -= 1
+    done += 1
+  })
+  await queue.push('work', deliveries(12))
+  await eventually(() => assert.equal(done, 12))
+  t.equal(most, 3)
+})
+
+t.test('rule 7: living is what Redis still holds, waiting or being worked on', async (t) => {
+  const { queue } = await createQueue(t)
+  const [waiting, working] = [deliveries(2), deliveries(1)]
+  let finish = () => {}
+  let started = false
+  queue.consume([{ name: 'busy', concurrency: 1 }], () => {
+    started = true
+    return new Promise((resolve) => {
+      finish = () => resolve()
+    })
+  })
+  await Promise.all([queue.push('work', waiting), queue.push('busy', working)])
+  await eventually(() => assert.ok(started))
+  const ids = [...waiting, ...working].map(({ id }) => id)
+  t.strictSame(await queue.findLiving('work', [...ids, uuidv7()]), new Set(ids.slice(0, 2)))
+  t.strictSame(await queue.findLiving('busy', ids), new Set(ids.slice(2)))
+  t.strictSame(await queue.findLiving('work', []), new Set())
+  finish()
+  await eventually(async () => assert.equal((await queue.findLiving('busy', ids)).size, 0))
+})
+
+t.test('rubbish in the queue is dropped and logged, and the next delivery comes', async (t) => {
+  const { queue, prefix, log } = await createQueue(t)
+  await queue.push('work', deliveries(1)) // so that the queue is there
+  const bodies = [
+    '{"data":{"v":2,"ids":[]},"options":{}}',
+    '{"data":{"v":1,"ids":["1 or 1=1"]},"options":{}}',
+    '{"data":null,"options":{}}'
+  ]
+  for (const [i, body] of bodies.entries()) {
+    await admin.hset(`${prefix}:work:jobs`, `rubbish${i}`, body)
+    await admin.lpush(`${prefix}:work:waiting`, `rubbish${i}`)
+  }
+  const taken = note(queue)
+  await queue.push('work', deliveries(1))
+  await eventually(() => assert.equal(taken.length, 2))
+  await eventually(() => assert.equal(log.lines.filter(({ level }) => level === 50).length, bodies.length))
+})
+
+t.test('ids that stand in the active list without a body are swept away', async (t) => {
+  const { queue, prefix } = await createQueue(t)
+  note(queue)
+  await admin.lpush(`${prefix}:work:active`, 'ghost')
+  await eventually(async () => assert.equal(await admin.llen(`${prefix}:work:active`), 0), { timeout: 15_000 })
+})
+
+t.test('rule 8: its scripts are there again after they were flushed and the connection was lost', async (t) => {
+  const { queue } = await createQueue(t)
+  await queue.push('work', deliveries(1))
+  await admin.script('FLUSH')
+  await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await eventually(() => queue.push('work', deliveries(1)))
+  const taken = note(queue)
+  await eventually(() => assert.ok(taken.length >= 2))
+})
+
+t.test('while Redis is away a push fails at once; a Redis that comes back empty carries on', async (t) => {
+  const own = await startRedis(t)
+  const { queue, log } = await createQueue(t, { url: own.url })
+  const taken = note(queue)
+  const losses: number[] = []
+  queue.onLoss(() => losses.push(Date.now()))
+  await queue.push('work', deliveries(1))
+  await eventually(() => assert.equal(taken.length, 1))
+  await eventually(() => assert.equal(losses.length, 1, 'no sentinel was there: its first look is a loss'))
+
+  await own.kill()
+  await eventually(() => assert.ok(!queue.isReady()))
+  const began = performance.now()
+  await t.rejects(queue.push('work', deliveries(1)), { message: 'Redis is away' })
+  t.ok(performance.now() - began < 500, 'nobody waits for it')
+  const away = () => log.lines.filter(({ msg }) => msg === 'Redis is away, trying again').length
+  await eventually(() => assert.ok(away() > 0))
+  await own.start()
+  await eventually(() => assert.equal(losses.length, 2), { timeout: 5_000 })
+  t.ok(queue.isReady())
+  await eventually(() => queue.push('work', deliveries(1)))
+  await eventually(() => assert.equal(taken.length, 2))
+  t.equal(away(), 1, 'the log says it once')
+})
+
+t.test('rule 7: a flush is noticed within about a second', async (t) => {
+  const own = await startRedis(t)
+  const { queue } = await createQueue(t, { url: own.url })
+  let losses = 0
+  queue.onLoss(() => {
+    losses += 1
+  })
+  await eventually(() => assert.equal(losses, 1))
+  const client = new Redis(own.url)
+  t.teardown(() => client.disconnect())
+  await client.flushall()
+  await eventually(() => assert.equal(losses, 2), { timeout: 5_000 })
+})
+
+t.test('a stop waits for what is under way, and takes nothing more', async (t) => {
+  const { queue } = await createQueue(t)
+  let ended = 0
+  queue.consume([{ name: 'work', concurrency: 1 }], async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    ended += 1
+  })
+  await queue.push('work', deliveries(3))
+  await eventually(() => assert.equal(queue.workload()[0]?.running, 1))
+  const before = ended
+  await queue.stop(5_000)
+  t.equal(ended, before + 1)
+})

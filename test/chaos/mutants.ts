@@ -5,8 +5,9 @@ export const MUTANTS: Record<string, Replacement[]> = {
   'no-state-guard': [
     {
       file: 'plugins/ledger/queries.js',
-      from: `and state = 'queued' and run_at <= now()`,
-      to: 'and run_at <= now()'
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text as it stands in the code
+      from: 'jobs.delivery_id = given.delivery_id and ${IS_QUEUED}',
+      to: 'jobs.delivery_id = given.delivery_id'
     }
   ],
   'no-relay': [{ file: 'plugins/worker/index.js', from: 'app.ledger.relay.start();', to: '' }],

@@ -1,4 +1,5 @@
 /** Postgres restarts, its connections break or fall silent: what was answered is stored, once (design rules 1, 5, 6, 7). */
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
@@ -157,7 +158,7 @@ t.test('while Postgres is away for good a submission is refused before long, wit
   t.equal((await fetch(`${hasty.url}/readyz`)).status, 503)
   t.equal((await fetch(`${hasty.url}/healthz`)).status, 200)
   await postgres.start()
-  await eventually(async () => t.equal((await fetch(`${hasty.url}/readyz`)).status, 200))
+  await eventually(async () => assert.equal((await fetch(`${hasty.url}/readyz`)).status, 200))
   const { rows } = await db.query(`select id from jobs where payload->'data'->>'name' like 'gone%'`)
   t.strictSame(rows, [])
   await balanced(db)

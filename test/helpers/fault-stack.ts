@@ -107,7 +107,7 @@ export async function readJob(db: pg.Pool, id: string): Promise<JobState> {
  * Waits until every job has succeeded with exactly one effect, or is dead without any and says why; then checks the balance
  * and that nothing is left over in Redis' place. Answers the jobs.
  */
-export async function settled(db: pg.Pool, ids: string[], timeout = 30_000): Promise<JobState[]> {
+export async function settled(db: pg.Pool, ids: string[], timeout = 60_000): Promise<JobState[]> {
   return eventually(
     async () => {
       const jobs = await readJobs(db, ids)

@@ -28,7 +28,7 @@ export type Environment = Record<string, string | undefined>
 export interface ProcessOptions {
   /** A module that is loaded first, as `node --import` takes it: for faults inside the process. */
   preload?: string
-  /** Time until it listens, in ms. Default 20,000. */
+  /** Time until it listens, in ms. Default 60,000: machines may be busy. */
   timeout?: number
   /** Folder of the compiled project, when it is not this one's build/. */
   build?: string
@@ -61,7 +61,7 @@ async function startProcess(
   script: string,
   portName: 'PORT' | 'CONSUMER_PORT',
   env: Environment,
-  { preload, timeout = 20_000, build = BUILD }: ProcessOptions = {}
+  { preload, timeout = 60_000, build = BUILD }: ProcessOptions = {}
 ): Promise<Process> {
   const lines: string[] = []
   let settings: Environment = { ...DEFAULTS, [portName]: '0', ...env }

@@ -57,6 +57,8 @@ export async function startLine(t: Scope, target: number, host = '127.0.0.1'): P
       }
     }
     links.add(link)
+    client.pause()
+    upstream.on('connect', () => client.resume())
     const forward = (to: Socket) => (data: Buffer) => {
       const pass = () => {
         if (!link.silent && links.has(link)) to.write(data)

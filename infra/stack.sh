@@ -3,9 +3,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# npm run dev runs on this machine, whatever the engine
 engine=$(infra/engine.sh)
-if [ "$engine" = docker ] && [ "$1" != deps ]; then exec infra/containers.sh "$1"; fi
+data=$(infra/setting.sh DATA_DIR .data)
+case "$engine $1" in
+  # npm run dev runs on this machine, whatever the engine
+  *' deps' | local*) ;;
+  docker*)
+    infra/containers.sh "$1"
+    # what ran here before, without containers, goes too
+    if [ "$1" != clean ] || [ ! -d "$data" ] || [ -n "$(infra/setting.sh ENGINE '')" ]; then exit; fi
+    ;;
+esac
 
 local=build/infra/local
 postgres=build/infra/postgres
@@ -15,9 +23,8 @@ on_stack() { node $local/run.js node "$@"; }
 
 case "$1" in
   logs)
-    folder=$(infra/setting.sh DATA_DIR .data)/log
-    [ -d "$folder" ] || { echo "no logs in $folder"; exit; }
-    exec tail -n 50 ${FOLLOW:+-f} "$folder/"${SERVICE:-*}.log
+    [ -d "$data/log" ] || { echo "no logs in $data/log"; exit; }
+    exec tail -n 50 ${FOLLOW:+-f} "$data/log/"${SERVICE:-*}.log
     ;;
 esac
 

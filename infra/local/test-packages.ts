@@ -1,33 +1,51 @@
-/** Fetches what the tests need of the system, Redis and Chromium: `node build/infra/local/test-packages.js`. */
+/** Fetches what the tests need of the system: Redis, and programs that single tests use. `node build/infra/local/test-packages.js` */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { command } from '../postgres/command.js'
 import { CHROMIUM, findProgram } from './programs.js'
 import { fetchRedis, findRedis } from './redis-program.js'
 
+interface Wanted {
+  /** Any of these will do. */
+  programs: string[]
+  /** What apt calls it. */
+  name: string
+  /** Tests that are skipped without it. */
+  tests: string
+}
+
+const WANTED: Wanted[] = [
+  { programs: CHROMIUM, name: 'chromium', tests: 'the page tests' },
+  { programs: ['curl'], name: 'curl', tests: "the README's examples" }
+]
+
 const run = promisify(execFile)
 
 await command('test', async (say) => {
   if (!(await findRedis())) await fetchRedis(say)
-  if (await findProgram(CHROMIUM)) return
+  for (const wanted of WANTED) await fetchProgram(wanted, say)
+})
+
+async function fetchProgram({ programs, name, tests }: Wanted, say: (line: string) => void): Promise<void> {
+  if (await findProgram(programs)) return
   try {
-    await installChromium(say)
+    await install(name, say)
   } catch (error) {
-    const reason = `no Chromium for the page tests: ${error instanceof Error ? error.message.split('\n')[0] : error}`
+    const reason = `no ${name} for ${tests}: ${error instanceof Error ? error.message.split('\n')[0] : error}`
     if (process.env.CI) throw new Error(reason, { cause: error })
     say(`${reason}; they are skipped`)
   }
-})
+}
 
-async function installChromium(say: (line: string) => void): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error('only root can install it (apt-get install chromium)')
+async function install(name: string, say: (line: string) => void): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error(`only root can install it (apt-get install ${name})`)
   if (!(await findProgram(['apt-get']))) throw new Error('there is no apt-get here')
-  say('no Chromium on this machine: apt-get install chromium')
+  say(`no ${name} on this machine: apt-get install ${name}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const install = () =>
-    run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], { env, maxBuffer: 2 ** 26 })
-  await install().catch(async () => {
-    await run('apt-get', ['update'], { env, maxBuffer: 2 ** 26 })
-    await install()
+  const aptGet = (...args: string[]) => run('apt-get', args, { env, maxBuffer: 2 ** 26 })
+  const fetch = () => aptGet('install', '-y', '--no-install-recommends', name)
+  await fetch().catch(async () => {
+    await aptGet('update')
+    await fetch()
   })
 }

@@ -114,8 +114,9 @@ t.test(`A4 ${SUBMISSIONS} submissions while every process is killed: none is los
   }
 })
 
-t.test('C5 the data survive down and up', async (t) => {
+t.test('C5 services end by themselves when asked to; the data survive down and up', async (t) => {
   const before = await stack.count('from submissions')
+  t.strictSame(await stack.stop('gateway', 'consumer'), [0, 0], 'exit codes')
   await stack.make('down')
   t.strictSame(await stack.containers(), [], 'down leaves no container')
   await stack.make('up')

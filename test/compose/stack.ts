@@ -11,6 +11,7 @@ export interface Container {
   Service: string
   State: string
   Health: string
+  ExitCode: number
   Publishers: { URL: string; PublishedPort: number }[] | null
 }
 
@@ -24,6 +25,8 @@ export interface Stack {
   containers(): Promise<Container[]>
   /** Ends a container's main process with SIGKILL, as the kernel would for want of memory. */
   kill(service: string): Promise<void>
+  /** Stops services as a deploy does; answers their exit codes. */
+  stop(...services: string[]): Promise<number[]>
   /** First column of a query's rows. */
   list(sql: string): Promise<string[]>
   /** Answer of `select count(*) …`. */
@@ -65,6 +68,10 @@ export async function prepareStack(): Promise<Stack> {
   }
   const compose = (...args: string[]) => execute('docker', ['compose', ...args])
   const inside = (service: string, command: string) => compose('exec', '-T', service, 'sh', '-c', command)
+  const containers = async () => {
+    const lines = (await compose('ps', '--all', '--format', 'json')).trim()
+    return lines ? lines.split('\n').flatMap((line): Container | Container[] => JSON.parse(line)) : []
+  }
   const list = async (sql: string) => {
     const rows = await inside('postgres', `psql -qAt -U beeline beeline -c "${sql}"`)
     return rows.split('\n').filter(Boolean)
@@ -74,13 +81,15 @@ export async function prepareStack(): Promise<Stack> {
     project,
     inside,
     make: (target, variables = {}) => execute('make', [target], variables),
-    containers: async () => {
-      const lines = (await compose('ps', '--all', '--format', 'json')).trim()
-      return lines ? lines.split('\n').flatMap((line): Container | Container[] => JSON.parse(line)) : []
-    },
+    containers,
     // an init process is the container's first; what it started is the service
     kill: async (service) => {
       await inside(service, 'kill -9 $(cat /proc/1/task/1/children)')
+    },
+    stop: async (...services) => {
+      await compose('stop', ...services)
+      const stopped = await containers()
+      return services.map((name) => stopped.find(({ Service }) => Service === name)?.ExitCode ?? -1)
     },
     list,
     count: async (sql) => Number((await list(`select count(*) ${sql}`))[0])

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv, promisify } from 'node:util'
@@ -136,4 +138,19 @@ t.test('the secrets are made without Node, and once', async (t) => {
   t.strictSame(Object.keys(parseEnv(made)).sort(), requiredSecrets, 'they are those that the containers ask for')
   for (const [name, value] of Object.entries(parseEnv(made))) t.match(value, /^[0-9a-f]{64}$/, name)
   t.equal((await stat(join(folder, '.env'))).mode & 0o077, 0, 'nobody else can read them')
+})
+
+t.test('the health check of the image tells well from unwell', async (t) => {
+  let status = 200
+  const server = createServer((_request, response) => response.writeHead(status).end('answer'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // a TCP server's address is one
+  const check = () =>
+    run(process.execPath, [join(ROOT, 'build/infra/healthcheck.js'), `http://127.0.0.1:${port}/readyz`])
+
+  t.match(await check(), { stdout: '200 answer\n' })
+  status = 503
+  await t.rejects(check(), { code: 1, stdout: '503 answer\n' })
+  await new Promise((resolve) => server.close(resolve))
+  await t.rejects(check(), { code: 1, stdout: /ECONNREFUSED/ })
 })

@@ -30,10 +30,17 @@ export async function startProcess(options: BenchProcessOptions): Promise<BenchP
     stdio: ['ignore', file.fd, file.fd]
   })
   await file.close()
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill) // an interrupted benchmark leaves nothing behind
+  const exited = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      process.off('exit', kill)
+      resolve()
+    })
+  )
   const stop = async () => {
     child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+    const timer = setTimeout(kill, 15_000)
     await exited
     clearTimeout(timer)
   }

@@ -20,7 +20,8 @@ const say = (line: string) => void process.stdout.write(`${line}\n`)
 async function bench(options: Options): Promise<void> {
   if (!existsSync('/proc/self/stat')) throw new Error('the benchmark reads CPU time from /proc: run it on Linux')
   const servers = await startServers(say, options)
-  process.once('SIGINT', () => servers.close().finally(() => process.exit(130)))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => servers.close().finally(() => process.exit(130)))
   try {
     const [load, reading, limits] = await Promise.all([
       createLoad(servers.folder, submission),

@@ -37,7 +37,7 @@ export async function startServers(
 ): Promise<Servers> {
   const closing: (() => Promise<unknown>)[] = []
   const close = async () => {
-    for (const step of closing.toReversed()) await step()
+    for (const step of closing.splice(0).reverse()) await step()
   }
   try {
     const programs = await findPostgres(say)
@@ -56,6 +56,7 @@ export async function startServers(
 
     const databaseUrl = (name: string) => `postgres://${OWNER}:${PASSWORD}@127.0.0.1:${port}/${name}`
     const admin = new pg.Client(databaseUrl('postgres'))
+    admin.on('error', () => {}) // when Postgres ends first, the statement under way says so
     await admin.connect()
     closing.push(() => admin.end())
     const redisUrl = `redis://127.0.0.1:${redisPort}/0`

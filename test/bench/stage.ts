@@ -39,6 +39,7 @@ export async function setStage({ name, side, servers, profile }: StageOptions): 
   const { redis, redisUrl, postgresPid, redisPid, folder } = servers
   const url = await makeDatabase(name, side, servers)
   const database = new pg.Client(url)
+  database.on('error', () => {}) // when Postgres ends first, the statement under way says so
   await database.connect()
   const [port, consumerPort] = await Promise.all([findFreePort(), findFreePort()])
   const environment = side.environment({ port, consumerPort, databaseUrl: url, redisUrl })

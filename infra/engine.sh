@@ -10,7 +10,8 @@ case "$engine" in
 esac
 
 # something runs on this machine already, or the user's own database is to be used
-if [ -s "$(infra/setting.sh DATA_DIR .data)/run.json" ] || [ -n "$(infra/setting.sh DATABASE_URL '')" ]; then
+given=$(infra/setting.sh DATABASE_URL '')$(infra/setting.sh POSTGRESQL_HOST '')
+if [ -s "$(infra/setting.sh DATA_DIR .data)/run.json" ] || [ -n "$given" ]; then
   echo local
 elif [ -f docker-compose.yml ] && docker compose version > /dev/null 2>&1 && docker version > /dev/null 2>&1; then
   echo docker

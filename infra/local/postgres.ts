@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { findPostgresBinaries, findServerUser, type PostgresBinaries, type SystemUser } from './postgres-binaries.js'
@@ -46,13 +46,14 @@ export async function initPostgres(programs: PostgresPrograms, dir: string, pass
     await run(
       programs.initdb,
       [
-        ...['-D', part, '-U', OWNER, `--pwfile=${secret}`, '--auth=scram-sha-256'],
-        // a new cluster can be made again; the server itself syncs every commit
-        ...['--no-sync', '--locale=C', '--encoding=UTF8', '--wal-segsize=4']
+        ...['-D', part, '-U', OWNER, `--pwfile=${secret}`, '--auth=scram-sha-256', '--locale=C', '--encoding=UTF8'],
+        // all files at once instead of one by one
+        ...(process.platform === 'linux' ? ['--sync-method=syncfs'] : [])
       ],
       { ...programs.user, cwd: '/', env: serverEnvironment() }
     )
     await rename(part, dir)
+    await syncFolder(dirname(dir)) // or a power cut could take the name back, and with it the data
   } catch (cause) {
     throw new Error(`initdb failed in ${dir}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   } finally {
@@ -96,6 +97,11 @@ export async function setPasswords(programs: PostgresPrograms, dir: string, pass
   })
   single.child.stdin?.end(`${statements.join('\n')}\n`)
   await single
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  await folder.sync().finally(() => folder.close())
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -14,7 +14,7 @@ await command('prune', async (say) => {
   const leftovers = [
     ...(await list(join(dataDir, 'log'), /\.log\.1$/, 0)),
     ...(starting ? [] : await list(dataDir, /^postgres\.(new|password)$|\.json\.new$/, 0)),
-    ...(await list(tmpdir(), /^beeline-(test|template|project|build|kill|chaos)-/, DAY_MS))
+    ...(await list(tmpdir(), /^beeline-(test|template|project|build|readme|kill|chaos)-/, DAY_MS))
   ]
   for (const path of leftovers) {
     await rm(path, { recursive: true, force: true })

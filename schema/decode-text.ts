@@ -31,6 +31,19 @@ export function decodeText(schema: TSchema, given: unknown): unknown {
   return Object.fromEntries(decoded)
 }
 
+/** Decodes a form body. What a browser leaves out is filled in: a box that is not ticked is false, a list of none is empty. */
+export function decodeForm(schema: TSchema, given: Record<string, unknown>): unknown {
+  const { properties = {}, required = [] } = schema as Described
+  const untouched = required
+    .filter((name) => !Object.hasOwn(given, name))
+    .flatMap((name): [string, unknown][] => {
+      const { type, const: only } = properties[name] ?? {}
+      if (type === 'boolean' && only === undefined) return [[name, false]]
+      return type === 'array' ? [[name, []]] : []
+    })
+  return { ...(decodeText(schema, given) as object), ...Object.fromEntries(untouched) }
+}
+
 function decodeValue(schema: Described, value: unknown): unknown {
   if (schema.type === 'array') {
     const list = Array.isArray(value) ? value : value === '' ? [] : [value]

@@ -4,6 +4,8 @@ import type { FormDefinition } from './form.js'
 import type { JobDefinition } from './job.js'
 import { SubmissionPayload } from './submission.js'
 
+/** As many as a payload carries, see SubmissionPayload. */
+const MOST_FIELDS = 100
 const NAME = /^[a-z][a-z0-9-]{0,59}$/
 const NAME_RULE = 'rename the file: lower-case letters, digits and hyphens, at most 60'
 /** Field names of the page itself, which no form may take. */
@@ -18,6 +20,7 @@ export function lintForm(name: string, form: FormDefinition, jobs: Record<string
   if (!form.title) faults.push(`${place}: title is missing`)
   const fields = Object.entries(form.fields ?? {})
   if (!fields.length) faults.push(`${place}: fields are missing`)
+  if (fields.length > MOST_FIELDS) faults.push(`${place}: more than ${MOST_FIELDS} fields`)
   for (const [field, schema] of fields) {
     if (!/^[a-z][a-z0-9_]{0,59}$/.test(field))
       faults.push(`${place}: field ${field}: lower-case letters, digits and _ only`)
@@ -84,6 +87,7 @@ interface Schema {
 function findUnbounded(schema: unknown, place: string): string[] {
   const { type, const: only, enum: names, ...rest } = schema as Schema
   if (only !== undefined || names) return []
+  if (rest.anyOf?.length === 0) return [`${place}: a choice needs options`]
   const inner = [...(rest.anyOf ?? []), ...(rest.allOf ?? [])].flatMap((part) => findUnbounded(part, place))
   switch (type) {
     case 'string':

@@ -15,8 +15,8 @@ export function isPassing(error: unknown): boolean {
 
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** Connection exception, insufficient resources, operator intervention, system error. */
-const OUTAGE_CLASSES = new Set(['08', '53', '57', '58'])
+/** Connection exception, refused log-in, unknown database, insufficient resources, operator intervention, system error. */
+const OUTAGE_CLASSES = new Set(['08', '28', '3D', '53', '57', '58'])
 const READ_ONLY = '25006'
 const IDLE_TOO_LONG = '25P03'
 const SYSTEM_CODES = new Set(

@@ -2,6 +2,7 @@
 import postgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { isOutage } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { findUnsafeSetting } from './queries.js'
 
@@ -22,6 +23,8 @@ export interface DatabaseOptions {
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Whether an error says that the database was away, so that the same may succeed later. */
+    isOutage: (error: unknown) => boolean
     /** Makes a writer whose concurrent calls share one commit. */
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
   }
@@ -59,6 +62,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     client.on('error', (error) => app.log.warn({ err: error }, 'a database connection broke'))
   )
 
+  app.decorate('isOutage', isOutage)
   const groups: { drained: () => Promise<void> }[] = []
   app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
     const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...options })

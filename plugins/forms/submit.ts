@@ -1,6 +1,6 @@
 /** The two ways in. Both answer only after the commit: with the place to look, or to a browser by sending it there. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decodeText } from '#schema/decode-text'
+import { decodeForm } from '#schema/decode-text'
 import { problem } from '#schema/problem'
 import type { Form } from '#schema/registry'
 import type { SubmissionPayload } from '#schema/submission'
@@ -15,15 +15,17 @@ export function decodeBody(form: Form) {
     request.typed = typed
     if (trap)
       return done(problem(422, 'TRAPPED', `leave the field “${PAGE_FIELDS.trap}” empty: it is there to catch programs`))
-    request.body = decodeText(form.schema, fields)
+    request.body = decodeForm(form.schema, fields)
     done()
   }
 }
 
 export function storeDirectly(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { id, replayed } = await request.server.submissions.store(submissionOf(form, request), readKey(request))
-    answerAt(reply, `/sync/${form.name}/${id}`, replayed)
+    const route = `/sync/${form.name}`
+    const key = readKey(request, route)
+    const { id, replayed } = await request.server.submissions.store(submissionOf(form, request), key)
+    answerAt(reply, `${route}/${id}`, replayed)
     return request.wantsPage() ? reply.code(303).send() : reply.code(201).send({ id, form: form.name })
   }
 }
@@ -37,8 +39,9 @@ export function submitThroughQueue(form: Form) {
       submitter: submitterOf(request),
       trace: request.id
     }
-    const { id, replayed } = await ledger.accept(job, readKey(request))
-    answerAt(reply, `/async/${form.name}/${id}`, replayed)
+    const route = `/async/${form.name}`
+    const { id, replayed } = await ledger.accept(job, readKey(request, route))
+    answerAt(reply, `${route}/${id}`, replayed)
     if (request.wantsPage()) return reply.code(303).send()
     const status = replayed ? (await ledger.findStatus(form.name, id))?.status : 'queued'
     return reply.code(202).send({ id, status })
@@ -50,9 +53,9 @@ const submissionOf = (form: Form, { body }: FastifyRequest): SubmissionPayload =
   data: body as SubmissionPayload['data'] // checked by the form's schema on the way in
 })
 
-/** The request's key: its header's, or that of the page. */
-const readKey = (request: FastifyRequest) =>
-  request.server.idempotency.readKey(request, request.body, request.typed?.[PAGE_FIELDS.key])
+/** The request's key: its header's, or that of the page. A form without its name in the address is the same form. */
+const readKey = (request: FastifyRequest, route: string) =>
+  request.server.idempotency.readKey(request, { route, asked: request.body, given: request.typed?.[PAGE_FIELDS.key] })
 
 function answerAt(reply: FastifyReply, location: string, replayed: boolean): void {
   reply.header('location', location)

@@ -19,6 +19,15 @@ export interface IdempotencyKey {
   hash: string
 }
 
+export interface KeyOptions {
+  /** What the key belongs to: the same for every address of one thing. */
+  route: string
+  /** What is asked, for the comparison. */
+  asked: unknown
+  /** The key of a form page; the header's comes first. */
+  given?: unknown
+}
+
 /** A row about to be inserted, under a key or without one. */
 export interface Keyed {
   /** Id of the row, made before the insert. */
@@ -30,15 +39,17 @@ export interface Keyed {
 export interface Outcome {
   id: string
   replayed: boolean
-  /** The key was there before, with another request. */
-  conflict: boolean
+  /** Why there is no answer: the key was there before with another request, or went just as it was looked for. */
+  conflict?: 'reused' | 'gone'
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
     idempotency: {
       /** The request's key: the header's, or the given one of a form page. @throws problem 400 `IDEMPOTENCY_KEY_INVALID` */
-      readKey: (request: FastifyRequest, asked: unknown, given?: unknown) => IdempotencyKey | undefined
+      readKey: (request: FastifyRequest, options: KeyOptions) => IdempotencyKey | undefined
+      /** What a key stands for already, if it was used. */
+      lookUp: (item: Keyed) => Promise<Outcome | undefined>
       /**
        * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
        * so that the same items may come again after a lost connection.
@@ -61,26 +72,38 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 const HOUR_MS = 3_600_000
 
 async function idempotency(app: FastifyInstance, { keepHours = 48 }: IdempotencyOptions) {
-  app.decorate('idempotency', { readKey, insertOnce, settle })
+  const lookUp = async (item: Keyed): Promise<Outcome | undefined> => {
+    if (!item.key) return undefined
+    const owner = (await findKeys(app.pg, [item])).get(nameOf(item.key))
+    return owner && judge(item, item.key, owner)
+  }
+  app.decorate('idempotency', { readKey, lookUp, insertOnce, settle })
 
-  const timer = setInterval(() => {
+  const forget = () => {
     deleteOldKeys(app.pg, keepHours).catch((error) =>
       app.log.warn({ err: error }, 'old idempotency keys were not deleted')
     )
-  }, HOUR_MS)
+  }
+  const timer = setInterval(forget, HOUR_MS)
   timer.unref()
+  app.addHook('onReady', async () => forget())
   app.addHook('onClose', async () => clearInterval(timer))
 }
 
-function readKey(request: FastifyRequest, asked: unknown, given?: unknown): IdempotencyKey | undefined {
+function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): IdempotencyKey | undefined {
   const key = request.headers['idempotency-key'] ?? (given || undefined)
   if (key === undefined) return undefined
   if (typeof key !== 'string' || !KEY.test(key)) {
     throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   }
-  const { method, url } = request.routeOptions
-  const hash = createHash('sha256').update(JSON.stringify(asked)).digest('hex')
-  return { scope: `anon ${method} ${url}`, key, hash }
+  const hash = createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('hex')
+  return { scope: `anon ${request.method} ${route}`, key, hash }
+}
+
+/** For JSON.stringify: the same object in another order of its names is the same request. */
+function inOrder(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 async function insertOnce<Item extends Keyed>(
@@ -102,27 +125,34 @@ async function insertOnce<Item extends Keyed>(
   const losers = keyed.filter(({ id }) => !taken.has(id))
   const owners = losers.length ? await findKeys(client, losers) : new Map()
   return items.map((item) => {
-    const owner = item.key && owners.get(nameOf(item.key))
-    // its own id: this very request was committed before the connection broke
-    if (!owner || owner.id === item.id) return fresh(item)
-    return { id: owner.id, replayed: true, conflict: owner.hash !== item.key?.hash }
+    if (!item.key || taken.has(item.id)) return fresh(item)
+    return judge(item, item.key, owners.get(nameOf(item.key)))
   })
 }
 
 /** SQLSTATE: another transaction has held the key for longer than a statement waits. */
 const LOCK_NOT_AVAILABLE = '55P03'
 
-const inUse = (cause: Error) =>
+const inUse = (cause?: Error) =>
   problem(409, 'IDEMPOTENCY_KEY_IN_USE', 'the first request with this Idempotency-Key is not done yet; repeat soon', {
     retryAfter: 1,
     cause
   })
 
-const fresh = ({ id }: Keyed): Outcome => ({ id, replayed: false, conflict: false })
+const fresh = ({ id }: Keyed): Outcome => ({ id, replayed: false })
+
+/** What became of a row whose key was there before. */
+function judge({ id }: Keyed, { hash }: IdempotencyKey, owner: { id: string; hash: string } | undefined): Outcome {
+  if (!owner) return { id, replayed: false, conflict: 'gone' }
+  // its own id: this very request was committed before the connection broke
+  if (owner.id === id) return { id, replayed: false }
+  return { id: owner.id, replayed: true, ...(owner.hash !== hash && { conflict: 'reused' }) }
+}
 
 const nameOf = ({ scope, key }: IdempotencyKey) => `${scope}\n${key}`
 
 function settle(outcome: Outcome): Outcome {
+  if (outcome.conflict === 'gone') throw inUse()
   if (outcome.conflict) {
     throw problem(422, 'IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another request; send a fresh key')
   }

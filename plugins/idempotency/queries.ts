@@ -20,7 +20,10 @@ export async function takeKeys(client: PoolClient, kind: KeyKind, items: Keyed[]
 }
 
 /** Whose the keys are: id of the row and hash of the request, by scope and key. */
-export async function findKeys(client: PoolClient, items: Keyed[]): Promise<Map<string, { id: string; hash: string }>> {
+export async function findKeys(
+  client: Pick<PoolClient, 'query'>,
+  items: Keyed[]
+): Promise<Map<string, { id: string; hash: string }>> {
   const [scopes, keys] = columns(items)
   const { rows } = await client.query<{ scope: string; key: string; id: string; hash: string }>({
     name: 'find_keys',

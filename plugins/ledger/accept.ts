@@ -90,9 +90,16 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
   }
 
   return async ({ type, payload, submitter, ownerId, trace }: NewJob, key?: IdempotencyKey) => {
-    load.refuseBeyondLimits(submitter)
     const { queue, version, limits } = typeOf(type)
     const id = uuidv7()
+    try {
+      load.admit(submitter)
+    } catch (refusal) {
+      // what was accepted before is answered again, however full it is
+      const known = await app.idempotency.lookUp({ id, ...(key && { key }) })
+      if (known) return app.idempotency.settle(known)
+      throw refusal
+    }
     const json = JSON.stringify({
       id,
       type,
@@ -105,7 +112,12 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       owner_id: ownerId,
       trace
     })
-    return app.idempotency.settle(await commit({ id, key, type, json }))
+    const outcome = await commit({ id, key, type, json }).catch((error) => {
+      load.dismiss(submitter)
+      throw error
+    })
+    if (outcome.id !== id) load.dismiss(submitter)
+    return app.idempotency.settle(outcome)
   }
 }
 

@@ -25,6 +25,10 @@ export function createFinish(app: FastifyInstance) {
   const stores = new Map<string, Store>()
 
   const finish = app.groupCommit({
+    // work that is done is written however long Postgres is away; how much can wait is bound by what runs
+    deadlineMs: Number.POSITIVE_INFINITY,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
     sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
     write: async (client, endings) => {
       const ofOutcome = <O extends Ending['outcome']>(...outcomes: O[]) =>

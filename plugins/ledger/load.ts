@@ -76,8 +76,8 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
       clearTimeout(waitingTimer)
     },
 
-    /** @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
-    refuseBeyondLimits(submitter: string) {
+    /** Counts one more until the next look. @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
+    admit(submitter: string) {
       const own = open.bySubmitter.get(submitter) ?? 0
       if (own >= openPerOwner) {
         throw problem(429, 'TOO_MANY_OPEN_JOBS', `you have ${own} unfinished jobs; wait until some are done`, {
@@ -89,6 +89,12 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
       }
       open.inAll += 1
       open.bySubmitter.set(submitter, own + 1)
+    },
+
+    /** Takes back an admission that brought no new job. */
+    dismiss(submitter: string) {
+      open.inAll -= 1
+      open.bySubmitter.set(submitter, (open.bySubmitter.get(submitter) ?? 1) - 1)
     },
 
     /** Whether a delivery may go to Redis at once, ahead of nothing older. */

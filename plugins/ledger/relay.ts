@@ -11,6 +11,7 @@ import {
   expireJobs,
   findDeliveries,
   findUndelivered,
+  LEASE_S,
   returnLapsed,
   stampDeliveries,
   tryRelayLock,
@@ -38,6 +39,8 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   let stopped = true
   let lastCheck = 0
   let lossSeen = false
+  /** Since when every tick found Postgres, by the monotonic clock, in ms. */
+  let steadySince = 0
 
   async function tick(): Promise<boolean> {
     const client = await app.pg.connect()
@@ -57,9 +60,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
 
   async function relayAll(client: PoolClient): Promise<boolean> {
     await expireJobs(client)
-    for (const { id, state } of await returnLapsed(client)) {
-      app.log.warn({ jobId: id, state }, 'a job came back: its consumer ended without a word')
-    }
+    if (performance.now() - steadySince > LEASE_S * 1_000) await takeBackLapsed(client)
     if (!app.queue.isReady()) return false
     if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
       lossSeen = false
@@ -69,6 +70,13 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     let busy = false
     for (const queue of queues) busy = (await deliver(client, queue)) || busy
     return busy
+  }
+
+  /** Not before Postgres was there for a lease: after an outage those who still run their jobs renew first. */
+  async function takeBackLapsed(client: PoolClient) {
+    for (const { id, state } of await returnLapsed(client)) {
+      app.log.warn({ jobId: id, state }, 'a job came back: its consumer ended without a word')
+    }
   }
 
   /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
@@ -135,7 +143,10 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
       (more) => {
         busy = more
       },
-      (error) => app.log.warn({ err: error }, 'the relay failed, trying again')
+      (error) => {
+        steadySince = performance.now()
+        app.log.warn({ err: error }, 'the relay failed, trying again')
+      }
     )
     await running
     if (!stopped) timer = setTimeout(run, busy ? BUSY_TICK_MS : TICK_MS)
@@ -144,6 +155,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   return {
     start() {
       stopped = false
+      steadySince = performance.now()
       app.queue.onLoss(() => {
         lossSeen = true
       })

@@ -39,9 +39,9 @@ async function problems(app: FastifyInstance) {
 const asError = (errors: Fault[]) => Object.assign(new Error('invalid'), { validation: errors })
 
 function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: FastifyReply) {
-  const problem = { ...toProblem(error), instance: request.id }
+  const problem = { ...toProblem(error, request.server.isOutage), instance: request.id }
   if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'a request failed')
-  const { retryAfter } = error as { retryAfter?: number }
+  const { retryAfter = problem.status === 503 ? 2 : undefined } = error as { retryAfter?: number }
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   reply.code(problem.status)
   if (request.wantsPage() && 'page' in reply) {

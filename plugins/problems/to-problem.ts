@@ -26,11 +26,12 @@ const KNOWN: Record<string, { status: number; code: string; detail: string }> = 
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, code: 'URL_TOO_LONG', detail: 'a part of the address is too long' }
 }
 
-export function toProblem(error: Partial<FastifyError>): Problem {
+/** `isOutage` tells whether the error says that the database is away. */
+export function toProblem(error: Partial<FastifyError>, isOutage: (error: unknown) => boolean = () => false): Problem {
   const known = KNOWN[error.code ?? '']
   if (known) return problem(known.status, known.code, known.detail)
   if (error.validation) return invalid(error.validation as unknown as Fault[], error.validationContext)
-  if (isUnreachable(error)) return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
+  if (isOutage(error)) return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
   const { statusCode: status = 500, code = '', message = '' } = error
   if (status < 400 || (status >= 500 && !isOurs(code))) {
     return problem(500, 'INTERNAL', 'something went wrong here; it was noted under the id of this request')
@@ -58,12 +59,3 @@ function problem(status: number, code: string, detail: string, errors?: Fault[])
 
 /** Errors thrown by `problem()` have codes of our own; those of others start with their maker's sign. */
 const isOurs = (code: string) => /^[A-Z][A-Z0-9_]+$/.test(code) && !/^(FST_|FASTIFY_|ERR_|E[A-Z]+$)/.test(code)
-
-/** A read that found no connection to the database, or whose connection broke; a status says that it was the client's. */
-function isUnreachable({ code = '', message = '', statusCode }: Partial<FastifyError>): boolean {
-  if (statusCode !== undefined) return false
-  return (
-    /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0\d|08\w{3}|53300)$/.test(code) ||
-    /^(connection terminated|query read timeout|timeout e)/i.test(message)
-  )
-}

@@ -67,11 +67,22 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
   async function push(name: string, deliveries: Outgoing[]): Promise<void> {
     if (client.status !== 'ready') throw new Error('Redis is away')
     await (scriptsLoaded ?? loadScripts())
-    const queue = producers.get(name) ?? open(name, false)
-    producers.set(name, queue)
-    await queue.ready()
+    const queue = producers.get(name) ?? (await openProducer(name))
     const failed = await queue.saveAll(deliveries.map(({ id, ids }) => queue.createJob({ v: 1, ids }).setId(id)))
     for (const [, error] of failed) throw noteError(error)
+  }
+
+  /** One that failed to open is not kept: Bee-Queue would fail with that first error for ever. */
+  async function openProducer(name: string): Promise<BeeQueue<Delivery>> {
+    const queue = open(name, false)
+    try {
+      await queue.ready()
+    } catch (error) {
+      queue.close(100).catch(() => undefined)
+      throw error
+    }
+    producers.set(name, queue)
+    return queue
   }
 
   /** Starts one queue's worker, and again after a start that failed. */
@@ -119,14 +130,14 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     await sweepGhosts(name)
   }
 
-  /** Ids that stand in the active list without a body would be handed out again and again for ever. */
+  /** Ids that stand in the active list without a body that can be read would be handed out again and again for ever. */
   async function sweepGhosts(name: string): Promise<void> {
     const [active, bodies] = [`${prefix}:${name}:active`, `${prefix}:${name}:jobs`]
     const ids = await client.lrange(active, 0, 999)
     if (!ids.length) return
     const found = await client.hmget(bodies, ...ids)
-    const ghosts = ids.filter((_, i) => found[i] === null)
-    await Promise.all(ghosts.map((id) => client.lrem(active, 0, id)))
+    const ghosts = ids.filter((_, i) => !isReadable(found[i]))
+    await Promise.all(ghosts.flatMap((id) => [client.lrem(active, 0, id), client.hdel(bodies, id)]))
   }
 
   return {
@@ -163,5 +174,14 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       producers.clear()
       await Promise.all(open.map((queue) => queue.close(Math.max(graceMs, 1)).catch(() => undefined)))
     }
+  }
+}
+
+/** Whether Bee-Queue can make a job of it. */
+function isReadable(body: string | null | undefined): boolean {
+  try {
+    return typeof JSON.parse(body ?? 'null')?.options === 'object'
+  } catch {
+    return false
   }
 }

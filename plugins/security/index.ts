@@ -61,6 +61,7 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
   app.decorate('submissionLimit', {
     rateLimit: {
       max: submissionsPerMinute,
+      hook: 'preValidation', // after the body, so that a browser gets its form back
       timeWindow: 60_000,
       errorResponseBuilder: (_request: FastifyRequest, { ttl }: { ttl: number }) =>
         problem(429, 'TOO_MANY_SUBMISSIONS', 'too many submissions from your address; wait a little', {

@@ -2,7 +2,7 @@ import { choice, choices, date, defineForm, email, flag, integer, optional, text
 
 export default defineForm({
   title: 'Register for the open day',
-  description: 'One registration per party. You will get a confirmation by e-mail.',
+  description: 'One registration per party.',
   fields: {
     name: text({ title: 'Name', maxLength: 100 }),
     email: email({ title: 'E-mail' }),

@@ -5,6 +5,7 @@ import accessLog from '#plugins/access-log'
 import bodies from '#plugins/bodies'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
+import drain from '#plugins/drain'
 import forms from '#plugins/forms'
 import health from '#plugins/health'
 import home from '#plugins/home'
@@ -42,6 +43,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // what still comes is answered, and told to close its connection
     routerOptions: { ignoreTrailingSlash: true },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -55,6 +57,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     }
   })
 
+  app.register(drain)
   app.register(accessLog)
   app.register(problems)
   app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })

@@ -3,6 +3,7 @@ import Type from 'typebox'
 import problems from '#plugins/problems'
 import { Uuid } from '#schema/job'
 import { problem } from '#schema/problem'
+import { isOutage } from '../../plugins/database/faults.js'
 import { createApp, createLog } from '../helpers/app.js'
 
 const Body = Type.Object({ name: Type.String({ minLength: 1, maxLength: 5 }) }, { additionalProperties: false })
@@ -10,6 +11,7 @@ const Body = Type.Object({ name: Type.String({ minLength: 1, maxLength: 5 }) }, 
 /** An app with a route that throws what it is given. */
 function appThatThrows(t: Parameters<typeof createApp>[0], thrown: unknown, log = createLog()) {
   const app = createApp(t, { logger: log.logger })
+  app.decorate('isOutage', isOutage)
   app.register(problems)
   app.get('/', () => Promise.reject(thrown))
   return app
@@ -67,6 +69,7 @@ t.test('what the server did wrong is not told, but logged with its cause', async
 t.test('a database that is away is 503', async (t) => {
   const outages = [
     Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+    Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }),
     Object.assign(new Error('terminating connection'), { code: '57P01', severity: 'FATAL' }),
     new Error('Connection terminated unexpectedly'),
     new Error('Query read timeout'),
@@ -75,6 +78,7 @@ t.test('a database that is away is 503', async (t) => {
   for (const outage of outages) {
     const answer = await appThatThrows(t, outage).inject('/')
     t.match(answer.json(), { status: 503, code: 'DATABASE_UNAVAILABLE' }, outage.message)
+    t.equal(answer.headers['retry-after'], '2')
   }
 })
 

@@ -31,7 +31,9 @@ export function toProblem(error: Partial<FastifyError>, isOutage: (error: unknow
   const known = KNOWN[error.code ?? '']
   if (known) return problem(known.status, known.code, known.detail)
   if (error.validation) return invalid(error.validation as unknown as Fault[], error.validationContext)
-  if (isOutage(error)) return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
+  // an error with a status of its own is about the request, such as one that its client broke off
+  if (!error.statusCode && isOutage(error))
+    return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
   const { statusCode: status = 500, code = '', message = '' } = error
   if (status < 400 || (status >= 500 && !isOurs(code))) {
     return problem(500, 'INTERNAL', 'something went wrong here; it was noted under the id of this request')

@@ -1,6 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import t from 'tap'
+import database from '#plugins/database'
+import idempotency from '#plugins/idempotency'
+import { createApp } from '../helpers/app.js'
 import { inParallel } from '../helpers/in-parallel.js'
 import { startGateway } from '../helpers/processes.js'
 import { CONTACT, clientOf, countRows, idOf, startStack } from '../helpers/stack.js'
@@ -156,4 +160,48 @@ t.test('keys beyond their time are forgotten, and only they', async (t) => {
   await deleteOldKeys(app, 48)
   const rows = await stack.sql(`select key from idempotency_keys where key in ('old', 'young')`)
   t.strictSame(rows, [{ key: 'young' }], 'in the role that serves')
+})
+
+t.test(
+  'a key belongs to a form, whichever of its addresses is used, and the order of the names does not matter',
+  async (t) => {
+    const before = await countRows(stack.sql)
+    const turned = Object.fromEntries(Object.entries(CONTACT).reverse())
+    const first = await stack.post('/sync/', CONTACT, key('two-doors'))
+    const second = await stack.post('/sync/contact', turned, key('two-doors'))
+    t.equal(second.headers.get('idempotency-replayed'), 'true')
+    t.equal(await idOf(second), await idOf(first))
+    t.equal((await countRows(stack.sql)).submissions, before.submissions + 1)
+  }
+)
+
+t.test('a key that is forgotten just as it is looked for is no success', async (t) => {
+  const app = createApp(t)
+  app.register(database, { url: stack.env.DATABASE_URL ?? '', onUnfit: (error) => void t.fail(error.message) })
+  app.register(idempotency, {})
+  await app.ready()
+  const client = await app.pg.connect()
+  t.teardown(() => client.release())
+  const item = (id: string) => ({
+    id,
+    key: { scope: 'anon POST /sync/contact', key: 'forgotten', hash: 'ab'.repeat(32) }
+  })
+  const insert = async () => undefined
+  const [first, second] = [randomUUID(), randomUUID()]
+  t.strictSame(await app.idempotency.insertOnce(client, 'submission', [item(first)], insert), [
+    { id: first, replayed: false }
+  ])
+  // the hourly sweep comes between the two statements
+  const forgetful = new Proxy(client, {
+    get: (target, name) => {
+      const query = async (asked: { name?: string }, ...rest: never[]) => {
+        if (asked?.name === 'find_keys') await stack.sql(`delete from idempotency_keys where key = 'forgotten'`)
+        return target.query(asked as never, ...rest)
+      }
+      return name === 'query' ? query : Reflect.get(target, name)
+    }
+  })
+  const [outcome] = await app.idempotency.insertOnce(forgetful, 'submission', [item(second)], insert)
+  t.ok(outcome)
+  t.throws(() => outcome && app.idempotency.settle(outcome), { code: 'IDEMPOTENCY_KEY_IN_USE', statusCode: 409 })
 })

@@ -212,3 +212,31 @@ t.test('a stop waits for what is under way, and takes nothing more', async (t) =
   await queue.stop(5_000)
   t.equal(ended, before + 1)
 })
+
+t.test('a queue whose first push met a frozen Redis works once Redis does', async (t) => {
+  const own = await startRedis(t)
+  const { queue } = await createQueue(t, { url: own.url })
+  await queue.push('opened', deliveries(1))
+  await own.freeze()
+  await t.rejects(queue.push('new', deliveries(1)))
+  await own.thaw()
+  await eventually(() => queue.push('new', deliveries(1)))
+})
+
+t.test('a delivery whose body cannot be read is swept away', async (t) => {
+  const { queue, prefix } = await createQueue(t)
+  const taken = note(queue)
+  for (const [id, body] of Object.entries({ 'no-json': 'not json', nothing: 'null', number: '7' })) {
+    await admin.hset(`${prefix}:work:jobs`, id, body)
+    await admin.lpush(`${prefix}:work:waiting`, id)
+  }
+  await queue.push('work', deliveries(1))
+  await eventually(
+    async () => {
+      assert.equal(taken.length, 1)
+      assert.deepEqual(await admin.hkeys(`${prefix}:work:jobs`), [])
+      assert.deepEqual(await admin.lrange(`${prefix}:work:active`, 0, -1), [])
+    },
+    { timeout: 20_000 }
+  )
+})

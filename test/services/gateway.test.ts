@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Agent, request } from 'node:http'
 import t from 'tap'
 import { buildRegistry, loadDefinitions } from '#schema/registry'
 import { buildConsumer, loadHandlers } from '../../services/consumer/app.js'
@@ -98,3 +99,60 @@ t.test(
     await eventually(async () => assert.equal((await countRows(sql)).submissions, 6))
   }
 )
+
+t.test(
+  'a deploy answers no request with an error: what comes during a stop is answered and told to close',
+  async (t) => {
+    const stack = await startStack(t)
+    const agent = new Agent({ keepAlive: true, maxSockets: 10 })
+    t.teardown(() => agent.destroy())
+    const send = () =>
+      new Promise<number>((resolve, reject) => {
+        const sent = request(`${stack.gateway.url}/sync/contact`, {
+          method: 'POST',
+          agent,
+          headers: { 'content-type': 'application/json' }
+        })
+        sent.on('response', (answer) => answer.resume().on('end', () => resolve(answer.statusCode ?? 0)))
+        sent.on('error', reject)
+        sent.end(JSON.stringify(CONTACT))
+      })
+    const statuses: number[] = []
+    const client = async () => {
+      // until nobody listens any more, as a proxy that takes the gateway out of its list
+      for (;;) {
+        const status = await send().catch(() => undefined)
+        if (status === undefined) return
+        statuses.push(status)
+      }
+    }
+    const clients = Array.from({ length: 10 }, client)
+    await eventually(() => assert.ok(statuses.length > 50))
+    await stack.gateway.kill('SIGTERM')
+    await Promise.all(clients)
+    t.strictSame([...new Set(statuses)], [201])
+    t.equal((await countRows(stack.sql)).submissions, statuses.length)
+    t.match(await stack.gateway.exited, { code: 0 })
+  }
+)
+
+t.test('at the limit of open jobs a repeat is answered again, and what was not accepted does not count', async (t) => {
+  const stack = await startStack(t, { OPEN_JOBS_PER_OWNER: '3', COMMIT_DEADLINE_MS: '200' })
+  const key = { 'idempotency-key': 'first' }
+  const first = await stack.post('/async/contact', CONTACT, key)
+  await stack.post('/async/contact', CONTACT)
+  await stack.post('/async/contact', CONTACT)
+  const refused = await stack.post('/async/contact', CONTACT)
+  t.equal(refused.status, 429)
+  t.match(await refused.json(), { code: 'TOO_MANY_OPEN_JOBS' })
+  t.ok(Number(refused.headers.get('retry-after')) > 0)
+  const again = await stack.post('/async/contact', CONTACT, key)
+  t.equal(again.status, 202)
+  t.equal(await idOf(again), await idOf(first))
+
+  await stack.sql(`update jobs set state = 'cancelled', finished_at = now()`)
+  await eventually(async () => assert.equal((await stack.post('/async/contact', CONTACT)).status, 202))
+  await stack.postgres.stop()
+  for (let i = 0; i < 5; i++) t.equal((await stack.post('/async/contact', CONTACT)).status, 503)
+  await stack.postgres.start()
+})

@@ -1,21 +1,54 @@
 /** Builds with one rule removed: each must turn a run red, or the run could not see what that rule prevents. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text as it stands in the code
 import type { Replacement } from '../helpers/build-copy.js'
 
+const LEDGER = 'plugins/ledger/queries.js'
+
 export const MUTANTS: Record<string, Replacement[]> = {
+  /** Rule 3: the claim takes whatever its delivery names. */
   'no-state-guard': [
     {
-      file: 'plugins/ledger/queries.js',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text as it stands in the code
-      from: 'jobs.delivery_id = given.delivery_id and ${IS_QUEUED}',
-      to: 'jobs.delivery_id = given.delivery_id'
+      file: LEDGER,
+      from: '.delivery_id = given.delivery_id and ${IS_QUEUED}',
+      to: '.delivery_id = given.delivery_id'
     }
   ],
+  /** Rule 7: what Redis has lost stays lost. */
   'no-relay': [{ file: 'plugins/worker/index.js', from: 'app.ledger.relay.start();', to: '' }],
+  /** Rule 1: the client is told before Postgres is. */
   'answer-before-commit': [
     {
       file: 'plugins/ledger/accept.js',
       from: 'return app.idempotency.settle(await commit({ id, key, type, json }));',
-      to: `commit({ id, key, type, json }).catch(() => {}); return { id, replayed: false };`
+      to: 'commit({ id, key, type, json }).catch(() => {}); return { id, replayed: false };'
+    }
+  ],
+  /** Rule 5: an attempt ends its job whoever runs it by now. */
+  'no-lease-token': [
+    {
+      file: LEDGER,
+      from: 'result jsonb)\n            where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}',
+      to: 'result jsonb)\n            where jobs.id = given.id'
+    }
+  ],
+  /** Design §5: a repeated request is a new one. */
+  'no-key': [
+    {
+      file: 'plugins/idempotency/index.js',
+      from: 'const keyed = items.filter((item) => item.key);',
+      to: 'const keyed = [];'
+    }
+  ],
+  /** Rule 7: a job whose consumer died stays with it. */
+  'no-return': [{ file: 'plugins/ledger/relay.js', from: 'await returnLapsed(client)', to: '[]' }],
+  /** Rule 7: a delivery that Redis has lost counts as living. */
+  'no-living-check': [{ file: 'plugins/ledger/relay.js', from: 'await clearLost(client, queue);', to: ';' }],
+  /** Rule 5: the effect is written although the lease was lost. */
+  'no-fence': [
+    {
+      file: 'plugins/ledger/finish.js',
+      from: 'done.filter(({ job }) => ours.has(nameOf(job)))',
+      to: 'done'
     }
   ]
 }

@@ -41,10 +41,12 @@ export function startNemesis(seed: number, targets: Targets, onFault: (kind: str
     [4, () => aimAt('consumer kill -9', one(consumers), (it) => it.kill())],
     [2, () => aimAt('gateway kill -9', one(gateways), (it) => it.kill())],
     [1, () => aimAt('consumer SIGTERM', one(consumers), (it) => it.kill('SIGTERM'))],
-    [1, () => aimAt('consumer SIGSTOP', one(consumers), pausing(random.integer(1_000, 8_500)))],
+    [1, () => aimAt('consumer SIGSTOP', one(consumers), pausing(random.integer(500, 4_000)))],
+    [1, () => aimAt('consumer SIGSTOP past its lease', one(consumers), pausing(random.integer(7_000, 9_000)))],
     [2, () => aimAt('redis kill -9, no persistence', redis, restarting(random.integer(50, 600)))],
     [1, () => aimAt('redis SIGSTOP', redis, freezing(random.integer(500, 4_000)))],
     [1, () => aimAt('FLUSHALL', redis, () => command('flushall'))],
+    [2, () => aimAt('Redis goes back in time', redis, goBack(random.integer(300, 2_000)))],
     [1, () => aimAt('SCRIPT FLUSH', redis, () => command('script', 'flush'))],
     [1, () => aimAt('CLIENT KILL', redis, () => command('client', 'kill', 'type', 'normal'))],
     [1, () => aimAt('postgres kill -9', postgres, restarting(random.integer(50, 600)))],
@@ -77,7 +79,7 @@ export function startNemesis(seed: number, targets: Targets, onFault: (kind: str
   function pausing(ms: number) {
     return async (process: Process) => {
       await process.kill('SIGSTOP')
-      await pause(ms)
+      await sleep(ms) // to its end: what matters happens after a long one
       await process.kill('SIGCONT')
     }
   }
@@ -90,12 +92,40 @@ export function startNemesis(seed: number, targets: Targets, onFault: (kind: str
     }
   }
 
-  async function command(name: string, ...args: string[]) {
+  /** What a failover to a late replica does: deliveries that were worked off since then come out once more. */
+  function goBack(ms: number) {
+    return () =>
+      withClient(async (client) => {
+        const keys = await findLists(client)
+        const dumps = await Promise.all(keys.map((key) => client.dumpBuffer(key)))
+        await pause(ms)
+        const entries = keys.flatMap((key, i) => (dumps[i] ? [[key, dumps[i]] as const] : []))
+        await Promise.all(entries.map(([key, dump]) => client.restore(key, 0, dump, 'REPLACE')))
+      })
+  }
+
+  /** The keys of the deliveries that are in Redis; it looks for a while, since most are gone at once. */
+  async function findLists(client: Redis): Promise<string[]> {
+    for (let looks = 0; looks < 100; looks++) {
+      const keys = await client.keys('bq:*:*')
+      const lists = keys.filter((key) => /:(waiting|active|jobs)$/.test(key))
+      if (lists.length) return lists
+      await sleep(5)
+    }
+    throw new Error('there are no deliveries')
+  }
+
+  const command = (name: string, ...args: string[]) => withClient((client) => client.call(name, ...args))
+
+  async function withClient(work: (client: Redis) => Promise<unknown>) {
     const client = new Redis(redis.url, { lazyConnect: true, commandTimeout: 1_000, retryStrategy: () => null })
     client.on('error', () => {})
-    await client.connect()
-    await client.call(name, ...args)
-    client.disconnect()
+    try {
+      await client.connect()
+      await work(client)
+    } finally {
+      client.disconnect()
+    }
   }
 
   /** Ends early when the nemesis stops. */

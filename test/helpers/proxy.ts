@@ -46,14 +46,14 @@ export async function startLine(t: Scope, target: number, host = '127.0.0.1'): P
   let listener: ((data: string, link: Link) => unknown) | undefined
 
   const server = createServer({ noDelay: true }, (client) => {
-    if (refusing) return void client.resetAndDestroy()
+    if (refusing) return reset(client)
     const upstream = connect({ port: target, host, noDelay: true })
     const link: Link = {
       sent: '',
       silent: silentForNew,
       cut: () => {
         links.delete(link)
-        for (const socket of [client, upstream]) socket.resetAndDestroy()
+        for (const socket of [client, upstream]) reset(socket)
       }
     }
     links.add(link)
@@ -128,6 +128,12 @@ export async function startLine(t: Scope, target: number, host = '127.0.0.1'): P
       listener = called
     }
   }
+}
+
+/** Resets a connection. One that is being made or ended cannot be reset: Node would keep its handle for good. */
+function reset(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** The same address by way of a proxy. */

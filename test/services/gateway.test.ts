@@ -142,8 +142,12 @@ t.test('at the limit of open jobs a repeat is answered again, and what was not a
   const first = await stack.post('/async/contact', CONTACT, key)
   await stack.post('/async/contact', CONTACT)
   await stack.post('/async/contact', CONTACT)
-  const refused = await stack.post('/async/contact', CONTACT)
-  t.equal(refused.status, 429)
+  // what is open is counted once a second
+  const refused = await eventually(async () => {
+    const answer = await stack.post('/async/contact', CONTACT)
+    assert.equal(answer.status, 429)
+    return answer
+  })
   t.match(await refused.json(), { code: 'TOO_MANY_OPEN_JOBS' })
   t.ok(Number(refused.headers.get('retry-after')) > 0)
   const again = await stack.post('/async/contact', CONTACT, key)

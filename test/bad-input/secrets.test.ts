@@ -53,7 +53,7 @@ async function collectErrors(): Promise<string> {
       headers: { 'content-type': 'application/json' },
       body: '{'
     }),
-    get('/nowhere'),
+    get(`/nowhere?token=${CANARIES.typed}`),
     get('/%zz'),
     get('/async/contact/x'),
     get('/api/jobs/01940000-0000-7000-8000-000000000000'),

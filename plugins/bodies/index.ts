@@ -1,4 +1,4 @@
-/** Request bodies: JSON and form fields, in UTF-8. What could only be kept altered is refused: nothing is stored otherwise than it was sent. */
+/** Request bodies: JSON and form fields, in UTF-8. What could only be kept altered is refused: nothing is stored otherwise than it was sent, but for the line ends of a form. */
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'node:querystring'
 import formbody from '@fastify/formbody'

@@ -1,4 +1,4 @@
-/** `make chaos`: SUBMISSIONS=2000 SEEDS=1,2,3 GATEWAYS=2 CONSUMERS=2 RATE=200 MUTANT=…; ends with 1 when a promise was broken. */
+/** `make chaos`: SUBMISSIONS=2000 SEEDS=1,2,3 GATEWAYS=2 CONSUMERS=2 RATE=200 FAULTS='FLUSHALL,gateway kill -9' MUTANT=…; ends with 1 when a promise was broken. */
 import { type ChaosReport, runChaos } from './run.js'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
@@ -10,7 +10,8 @@ function readCount(name: string, preset: number): number {
 }
 
 async function main(): Promise<number> {
-  const { SEEDS = process.env.SEED || '1,2,3', MUTANT: mutant } = process.env
+  const { SEEDS = process.env.SEED || '1,2,3', MUTANT: mutant, FAULTS } = process.env
+  const faults = FAULTS ? FAULTS.split(',') : undefined
   const submissions = readCount('SUBMISSIONS', 2_000)
   const shape = {
     gateways: readCount('GATEWAYS', 2),
@@ -23,7 +24,14 @@ async function main(): Promise<number> {
     const ends: (() => unknown)[] = []
     const scope = { teardown: (end: () => unknown) => void ends.unshift(end) }
     try {
-      const report = await runChaos(scope, { seed, submissions, ...shape, ...(mutant && { mutant }), say })
+      const report = await runChaos(scope, {
+        seed,
+        submissions,
+        ...shape,
+        ...(mutant && { mutant }),
+        ...(faults && { faults }),
+        say
+      })
       tell(report)
       broken += report.lost.length + report.doubled.length + report.broken.length
     } finally {

@@ -4,15 +4,18 @@ import { copyBuild } from '../helpers/build-copy.js'
 import { MUTANTS } from './mutants.js'
 import { type ChaosReport, runChaos } from './run.js'
 
-const EXPECTED: [mutant: string, sees: (report: ChaosReport) => unknown][] = [
-  ['no-state-guard', ({ doubled }) => doubled.length],
-  ['no-relay', ({ lost }) => lost.length],
-  ['answer-before-commit', ({ lost, doubled }) => lost.length + doubled.length]
+const broken = ({ lost, doubled }: ChaosReport) => lost.length + doubled.length
+
+/** Each with the faults that its rule is there for. */
+const EXPECTED: [mutant: string, faults: string[], sees: (report: ChaosReport) => number][] = [
+  ['no-state-guard', ['Redis goes back in time', 'consumer kill -9'], ({ doubled }) => doubled.length],
+  ['no-relay', ['redis kill -9', 'FLUSHALL'], ({ lost }) => lost.length],
+  ['answer-before-commit', ['gateway kill -9', 'postgres kill -9'], broken]
 ]
 
-for (const [mutant, sees] of EXPECTED) {
+for (const [mutant, faults, sees] of EXPECTED) {
   t.test(`${mutant} is seen`, async (t) => {
-    const report = await runChaos(t, { seed: 1, submissions: 500, rate: 60, mutant, patience: 10_000 })
+    const report = await runChaos(t, { seed: 1, submissions: 600, rate: 100, mutant, faults, patience: 15_000 })
     t.ok(sees(report), `lost ${report.lost.length}, doubled ${report.doubled.length}`)
   })
 }

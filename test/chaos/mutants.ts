@@ -19,8 +19,8 @@ export const MUTANTS: Record<string, Replacement[]> = {
   'answer-before-commit': [
     {
       file: 'plugins/ledger/accept.js',
-      from: 'return app.idempotency.settle(await commit({ id, key, type, json }));',
-      to: 'commit({ id, key, type, json }).catch(() => {}); return { id, replayed: false };'
+      from: 'const outcome = await commit({ id, key, type, json })',
+      to: 'commit({ id, key, type, json }).catch(() => {}); return { id, replayed: false };\nconst outcome = await commit()'
     }
   ],
   /** Rule 5: an attempt ends its job whoever runs it by now. */

@@ -25,7 +25,14 @@ export interface Nemesis {
 /** Pause between two faults, in ms. */
 const PAUSE = { least: 400, most: 1_200 }
 
-export function startNemesis(seed: number, targets: Targets, onFault: (kind: string) => void = () => {}): Nemesis {
+export interface NemesisOptions {
+  seed: number
+  /** Kinds of faults; all when absent. */
+  only?: string[]
+  onFault?: (kind: string) => void
+}
+
+export function startNemesis(targets: Targets, { seed, only, onFault = () => {} }: NemesisOptions): Nemesis {
   const { gateways, consumers, postgres, redis, toPostgres, toRedis } = targets
   const random = createRandom(seed + 13)
   const faults = new Map<string, number>()
@@ -36,28 +43,35 @@ export function startNemesis(seed: number, targets: Targets, onFault: (kind: str
 
   const one = <Value>(all: Value[]): Value => all[random.integer(0, all.length)] ?? (all[0] as Value)
 
-  /** Each kind: its weight, what it breaks and how; drawn numbers come first, so that a seed stays the same. */
-  const kinds: [number, () => { kind: string; breaks: unknown; act: () => Promise<unknown> }][] = [
-    [4, () => aimAt('consumer kill -9', one(consumers), (it) => it.kill())],
-    [2, () => aimAt('gateway kill -9', one(gateways), (it) => it.kill())],
-    [1, () => aimAt('consumer SIGTERM', one(consumers), (it) => it.kill('SIGTERM'))],
-    [1, () => aimAt('consumer SIGSTOP', one(consumers), pausing(random.integer(500, 4_000)))],
-    [1, () => aimAt('consumer SIGSTOP past its lease', one(consumers), pausing(random.integer(7_000, 9_000)))],
-    [2, () => aimAt('redis kill -9, no persistence', redis, restarting(random.integer(50, 600)))],
-    [1, () => aimAt('redis SIGSTOP', redis, freezing(random.integer(500, 4_000)))],
-    [1, () => aimAt('FLUSHALL', redis, () => command('flushall'))],
-    [2, () => aimAt('Redis goes back in time', redis, goBack(random.integer(300, 2_000)))],
-    [1, () => aimAt('SCRIPT FLUSH', redis, () => command('script', 'flush'))],
-    [1, () => aimAt('CLIENT KILL', redis, () => command('client', 'kill', 'type', 'normal'))],
-    [1, () => aimAt('postgres kill -9', postgres, restarting(random.integer(50, 600)))],
-    [1, () => aimAt('postgres connections cut', toPostgres, async (it) => it.cut())],
-    [1, () => aimAt('postgres line silent', toPostgres, silencing(random.integer(500, 3_000)))],
-    [1, () => aimAt('redis connections cut', toRedis, async (it) => it.cut())],
-    [1, () => aimAt('redis line silent', toRedis, silencing(random.integer(500, 3_000)))]
+  /** Each kind with its weight: what it breaks and how, drawn before it is known whether it can be done now. */
+  const all: [number, string, () => { breaks: unknown; act: () => Promise<unknown> }][] = [
+    [4, 'consumer kill -9', () => aimAt(one(consumers), (it) => it.kill())],
+    [2, 'gateway kill -9', () => aimAt(one(gateways), (it) => it.kill())],
+    [1, 'consumer SIGTERM', () => aimAt(one(consumers), (it) => it.kill('SIGTERM'))],
+    [1, 'consumer SIGSTOP', () => aimAt(one(consumers), pausing(random.integer(500, 4_000)))],
+    [1, 'consumer SIGSTOP past its lease', () => aimAt(one(consumers), pausing(random.integer(7_000, 9_000)))],
+    [2, 'redis kill -9', () => aimAt(redis, restarting(random.integer(50, 600)))],
+    [1, 'redis SIGSTOP', () => aimAt(redis, freezing(random.integer(500, 4_000)))],
+    [1, 'FLUSHALL', () => aimAt(redis, () => command('flushall'))],
+    [2, 'Redis goes back in time', () => aimAt(redis, goBack(random.integer(300, 2_000)))],
+    [1, 'SCRIPT FLUSH', () => aimAt(redis, () => command('script', 'flush'))],
+    [1, 'CLIENT KILL', () => aimAt(redis, () => command('client', 'kill', 'type', 'normal'))],
+    [1, 'postgres kill -9', () => aimAt(postgres, restarting(random.integer(50, 600)))],
+    [1, 'postgres connections cut', () => aimAt(toPostgres, async (it) => it.cut())],
+    [1, 'postgres line silent', () => aimAt(toPostgres, silencing(random.integer(500, 3_000)))],
+    [1, 'redis connections cut', () => aimAt(toRedis, async (it) => it.cut())],
+    [1, 'redis line silent', () => aimAt(toRedis, silencing(random.integer(500, 3_000)))]
   ]
 
-  function aimAt<Target>(kind: string, target: Target, act: (target: Target) => Promise<unknown>) {
-    return { kind, breaks: target, act: () => act(target) }
+  const kinds = all.flatMap(([weight, kind, aim]) =>
+    only?.includes(kind) === false ? [] : [[weight, [kind, aim]] as const]
+  )
+  const unknown = only?.filter((kind) => !all.some(([, name]) => name === kind)) ?? []
+  if (unknown.length)
+    throw new Error(`no such fault: ${unknown.join(', ')}; there are: ${all.map(([, kind]) => kind).join(', ')}`)
+
+  function aimAt<Target>(target: Target, act: (target: Target) => Promise<unknown>) {
+    return { breaks: target, act: () => act(target) }
   }
 
   function restarting(downMs: number) {
@@ -134,7 +148,8 @@ export function startNemesis(seed: number, targets: Targets, onFault: (kind: str
   async function run() {
     while (!stopping.signal.aborted) {
       await pause(random.integer(PAUSE.least, PAUSE.most))
-      const { kind, breaks, act } = random.weighted(kinds)()
+      const [kind, aim] = random.weighted(kinds)
+      const { breaks, act } = aim()
       if (stopping.signal.aborted || broken.has(breaks)) continue
       broken.add(breaks)
       onFault(kind)

@@ -24,6 +24,8 @@ export interface ChaosOptions {
   rate?: number
   /** A rule to leave out, one of `MUTANTS`. */
   mutant?: string
+  /** Kinds of faults; all when absent. */
+  faults?: string[]
   /** Time to settle after the last fault, in ms. Default 60,000. */
   patience?: number
   say?: (line: string) => void
@@ -62,7 +64,11 @@ export async function runChaos(t: Scope, options: ChaosOptions): Promise<ChaosRe
 
   const began = Date.now()
   const seconds = () => ((Date.now() - began) / 1_000).toFixed(1)
-  const nemesis = startNemesis(seed, targets, (kind) => say(`${seconds()} s: ${kind}`))
+  const nemesis = startNemesis(targets, {
+    seed,
+    ...(options.faults && { only: options.faults }),
+    onFault: (kind) => say(`${seconds()} s: ${kind}`)
+  })
   const clients = await runClients({
     ...{ seed, submissions, rate, journal },
     gateways: () => targets.gateways.map(({ url }) => url)

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
+import { createLedger } from '../helpers/ledger-app.js'
+import { startPostgres } from '../helpers/services.js'
+
+const postgres = await startPostgres(t)
+
+t.test('rule 2: those that are accepted together travel together, cut to the batch of their type', async (t) => {
+  const { pushed, accept, read } = await createLedger(t, postgres)
+  const first = await accept()
+  const accepted = await Promise.all([...Array(8).fill('short'), ...Array(2).fill('long')].map((type) => accept(type)))
+  t.equal(accepted.length, 10)
+  t.strictSame(pushed[0]?.ids, [first.id], 'one alone goes at once')
+  // the first of the ten is under way when the others come
+  t.strictSame(
+    pushed
+      .slice(1)
+      .map(({ ids }) => ids.length)
+      .sort(),
+    [1, 1, 1, 1, 3, 3]
+  )
+  t.equal(new Set(pushed.flatMap(({ ids }) => ids)).size, 11, 'each travels once')
+  for (const { id, ids } of pushed) for (const job of ids) t.match(await read(job), { delivery_id: id })
+})
+
+t.test('rule 2: while Redis is away jobs are accepted all the same, and left to the relay', async (t) => {
+  const { pushed, accept, read } = await createLedger(t, postgres, { ready: false })
+  const { id } = await accept()
+  t.match(await read(id), { state: 'queued', delivery_id: null })
+  t.strictSame(pushed, [])
+})
+
+t.test('rule 7: what Redis lost is brought again; what it holds is left alone', async (t) => {
+  const held = await createLedger(t, postgres)
+  const { id } = await held.accept()
+  await held.change(id, "delivered_at = now() - interval '5 seconds'")
+  held.ledger.relay.start()
+  await eventually(async () =>
+    assert.ok((await held.sql('select 1 from pg_stat_activity where query like $1', ['%advisory%'])).length)
+  )
+  await held.ledger.relay.stop()
+  t.equal(held.pushed.length, 1, 'it is living')
+
+  const lost = await createLedger(t, postgres, { living: false })
+  const second = await lost.accept()
+  await lost.change(second.id, "delivered_at = now() - interval '5 seconds'")
+  lost.ledger.relay.start()
+  await eventually(() => assert.equal(lost.pushed.length, 2))
+  await lost.ledger.relay.stop()
+  t.not(lost.pushed[1]?.id, lost.pushed[0]?.id, 'under a new delivery id')
+})
+
+t.test('rule 7: the relay expires what waited too long, and takes back what runs beyond its lease', async (t) => {
+  const { ledger, sql, accept, claim, read, change, attempts } = await createLedger(t, postgres)
+  const [waited, lapsed, hopeless] = await Promise.all([accept(), accept(), accept()])
+  await change(waited.id, "expires_at = now() - interval '1 second'")
+  await claim([lapsed.id, hopeless.id])
+  await sql("update jobs set lease_until = now() - interval '1 second' where state = 'active'")
+  await change(hopeless.id, 'attempts = 2')
+  ledger.relay.start()
+  await eventually(async () => assert.equal((await read(hopeless.id)).state, 'dead'))
+  await ledger.relay.stop()
+  t.match(await read(waited.id), { state: 'expired', finished_at: Date })
+  t.match(await read(lapsed.id), { state: 'queued', suspect: true, attempts: 1, error: { code: 'CONSUMER_LOST' } })
+  t.match(await read(hopeless.id), { state: 'dead', error: { code: 'CONSUMER_LOST' } })
+  t.strictSame(await attempts(hopeless.id), [{ attempt: 2, outcome: 'lapsed' }])
+})
+
+t.test('rule 11: what was accepted is counted in the same commit', async (t) => {
+  const { sql, accept } = await createLedger(t, postgres)
+  const failing = accept('short', 'a\0b').catch((error) => error) // no commit: no count
+  await Promise.all(Array.from({ length: 30 }, () => accept()))
+  t.match(await failing, { code: /^22/ })
+  const balance =
+    'select (select count(*)::int from jobs) as jobs, (select sum(jobs)::int from accept_counts) as accepted'
+  t.strictSame(await sql(balance), [{ jobs: 30, accepted: 30 }])
+})
+
+t.test(
+  'rule 7: the relay brings what is due, oldest first, what failed before alone, and suspects apart',
+  async (t) => {
+    const { ledger, sql, pushed, accept, read, change } = await createLedger(t, postgres, { ready: true })
+    const ids = (await Promise.all(Array.from({ length: 7 }, () => accept()))).map(({ id }) => id)
+    const [later = '', tried = '', suspect = '', ...fresh] = ids
+    await sql('update jobs set delivery_id = null, delivered_at = null')
+    await change(later, "run_at = now() + interval '1 hour'")
+    await change(tried, 'attempts = 1')
+    await change(suspect, 'attempts = 1, suspect = true')
+    for (const [i, id] of fresh.entries()) await change(id, `run_at = now() - interval '${10 - i} minutes'`)
+    pushed.length = 0
+    ledger.relay.start()
+    await eventually(() => assert.ok(pushed.length >= 4))
+    await ledger.relay.stop()
+    const brought = pushed.map(({ queue, ids }) => ({ queue, ids }))
+    t.strictSame(
+      brought.find(({ ids }) => ids.includes(fresh[0] ?? '')),
+      { queue: 'work', ids: fresh.slice(0, 3) }
+    )
+    t.strictSame(
+      brought.find(({ ids }) => ids.includes(fresh[3] ?? '')),
+      { queue: 'work', ids: fresh.slice(3) }
+    )
+    t.ok(brought.some(({ queue, ids }) => queue === 'work' && ids.length === 1 && ids[0] === tried))
+    t.ok(brought.some(({ queue, ids }) => queue === 'suspects' && ids.length === 1 && ids[0] === suspect))
+    t.notOk(
+      brought.some(({ ids }) => ids.includes(later)),
+      'what is not due waits'
+    )
+    t.equal(new Set(pushed.map(({ id }) => id)).size, pushed.length, 'never a used delivery id')
+    for (const { id, ids } of pushed) for (const job of ids) t.match(await read(job), { delivery_id: id })
+  }
+)
+
+t.test(
+  'rule 10: beyond its open jobs an owner is 429, beyond all of them everybody 503, before the commit',
+  async (t) => {
+    const { sql, accept } = await createLedger(t, postgres, { openPerOwner: 3, openInAll: 5, watchLoad: true })
+    const told = await Promise.allSettled(Array.from({ length: 5 }, () => accept()))
+    const refused = told.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    t.match(
+      refused,
+      [1, 2].map(() => ({ statusCode: 429, code: 'TOO_MANY_OPEN_JOBS', retryAfter: Number }))
+    )
+    await Promise.all([accept('short', 'ip:b'), accept('short', 'ip:b')])
+    // the ledger is counted once a second, so that a few more may come through before it is noticed
+    const full = { statusCode: 503, code: 'QUEUE_FULL', retryAfter: 5 }
+    await eventually(() => assert.rejects(accept('short', 'ip:c'), full))
+    const count = async () => (await sql('select 1 from jobs')).length
+    const before = await count()
+    await t.rejects(accept('short', 'ip:d'), full)
+    t.equal(await count(), before, 'what is refused is not stored')
+
+    await sql("update jobs set state = 'succeeded' where submitter = 'ip:a'")
+    await eventually(() => accept('short', 'ip:a'))
+  }
+)

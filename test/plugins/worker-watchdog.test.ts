@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import t from 'tap'
+import { createWatchdog } from '../../plugins/worker/watchdog.js'
+import { createApp } from '../helpers/app.js'
+import { eventually } from '../helpers/eventually.js'
+
+t.test('rule 9: the watchdog ends a process that takes nothing although work waits', async (t) => {
+  const app = createApp(t)
+  const queue = { running: 0, taken: 0, waiting: 1, answers: true }
+  app.decorate('queue', {
+    workload: () => [{ name: 'work', concurrency: 1, running: queue.running, taken: queue.taken }],
+    countWaiting: async () => {
+      if (!queue.answers) throw new Error('away')
+      return queue.waiting
+    }
+  } as never)
+  await app.ready()
+  const broken: string[] = []
+  const watchdog = createWatchdog({
+    app,
+    onBroken: ({ message }) => broken.push(message),
+    patienceMs: 50,
+    intervalMs: 10
+  })
+  t.teardown(() => watchdog.stop())
+  /** Lets it look often enough to lose its patience. */
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 200))
+
+  queue.running = 1
+  watchdog.start()
+  await wait()
+  t.strictSame(broken, [], 'busy is not stuck')
+  Object.assign(queue, { running: 0, waiting: 0 })
+  await wait()
+  t.strictSame(broken, [], 'idle is not stuck')
+  Object.assign(queue, { waiting: 1, answers: false })
+  await wait()
+  t.strictSame(broken, [], 'while Redis is away nobody can take anything')
+  queue.answers = true
+  await eventually(() => assert.ok(broken.length > 0))
+  t.match(broken[0], 'queue work has work and a free slot, but nothing was taken for 50 ms')
+})

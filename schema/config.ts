@@ -41,7 +41,12 @@ export const Config = Type.Object(
       60_000,
       'time to get a commit through before a request is answered 503, in ms'
     ),
-    BODY_LIMIT: count(65_536, 1_024, 16_777_216, 'largest request body, in bytes'),
+    BODY_LIMIT: count(
+      65_536,
+      1_024,
+      16_777_216,
+      'largest request body, in bytes; a form whose fields may hold more takes more'
+    ),
     TRUST_PROXY: Type.Optional(proxies('trusted proxies, separated by commas; none when absent')),
     SUBMISSIONS_PER_MINUTE: count(120, 1, 100_000_000, 'submissions that one address may send in a minute'),
     OPEN_JOBS_PER_OWNER: count(

@@ -1,6 +1,7 @@
 /** Loads the definitions, one file each, and refuses the incomplete, the unbounded and the homeless by name. */
 import { readdir } from 'node:fs/promises'
 import Type, { type TSchema } from 'typebox'
+import { longestBody } from './body-size.js'
 import { type Checked, compile } from './compile.js'
 import type { FormDefinition } from './form.js'
 import type { JobDefinition } from './job.js'
@@ -20,6 +21,8 @@ export interface Form extends Required<FormDefinition> {
   name: string
   schema: TSchema
   check: Check
+  /** Bytes of the longest body that can fit. */
+  longestBody: number
 }
 
 /** A job type's definition, named after its file. */
@@ -99,7 +102,8 @@ function buildForm(name: string, definition: FormDefinition): Form {
     ...definition,
     name,
     schema,
-    check: compile(schema)
+    check: compile(schema),
+    longestBody: longestBody(definition.fields)
   }
 }
 

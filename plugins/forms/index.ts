@@ -53,6 +53,7 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
             showProblem: (problem, { typed }, reply) =>
               typed !== undefined && showForm(reply, { form, mode, typed, problem })
           },
+          bodyLimit: Math.max(form.longestBody, app.initialConfig.bodyLimit ?? 0),
           preValidation: decodeBody(form)
         },
         ways[mode]

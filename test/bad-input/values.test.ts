@@ -100,3 +100,20 @@ t.test('form fields that come twice, come to hundreds, or are nothing', async (t
     }
   })
 })
+
+t.test('the longest text that a form accepts is not too large as a body, however it is written', async (t) => {
+  const report = { place: '🐝'.repeat(200), kind: 'light', urgency: 'low', seen_on: '2026-11-21' }
+  const body = { ...report, description: '🐝'.repeat(10_000) }
+  const escaped = JSON.stringify(body).replace(/[\ud800-\udfff]/g, (half) => `\\u${half.charCodeAt(0).toString(16)}`)
+  const ids = [
+    await idOf(await sendJson('/sync/damage-report', escaped)),
+    await idOf(await sendForm('/sync/damage-report', new URLSearchParams(body).toString()))
+  ]
+  const rows = await stack.sql<{ data: unknown }>('select data from submissions where id = any($1)', [ids])
+  t.strictSame(
+    rows.map(({ data }) => data),
+    [body, body]
+  )
+  const longer = { ...body, description: `${body.description}🐝` }
+  await assertProblem(t, await sendForm('/sync/damage-report', new URLSearchParams(longer).toString()), 422, 'one more')
+})

@@ -2,9 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
 import { eventually } from '../helpers/eventually.js'
-import { type FaultStack, startFaultStack } from '../helpers/fault-stack.js'
+import { type FaultStack, findDeliveries, startFaultStack } from '../helpers/fault-stack.js'
 import type { Process } from '../helpers/processes.js'
 import { startLine, through } from '../helpers/proxy.js'
 import type { Scope } from '../helpers/services.js'
@@ -96,23 +95,10 @@ async function settle({ db, redis }: FaultStack, { gateways, consumers }: Record
     `select state, count(*)::int as jobs from jobs where state in ('queued', 'active') group by state`
   )
   if (rows.length) throw new Error(rows.map(({ state, jobs }) => `${jobs} ${state}`).join(', '))
-  const left = await readLists(redis.url)
+  const left = await findDeliveries(redis)
   if (left.length) throw new Error(`left in Redis: ${left.join(', ')}`)
   for (const { url } of [...gateways, ...consumers]) {
     const { status } = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })
     if (status !== 200) throw new Error(`${url} is not ready`)
-  }
-}
-
-async function readLists(url: string): Promise<string[]> {
-  const client = new Redis(url, { lazyConnect: true, commandTimeout: 2_000 })
-  client.on('error', mute)
-  try {
-    await client.connect()
-    const keys = await client.keys('bq:*')
-    const busy = keys.filter((key) => /:(waiting|active|jobs|failed|succeeded)$/.test(key))
-    return busy.sort()
-  } finally {
-    client.disconnect()
   }
 }

@@ -1,5 +1,6 @@
 /** Everything that a fault test stands on: real servers, the probe definitions, ways to submit, and what must hold at the end. */
 import assert from 'node:assert/strict'
+import { Redis } from 'ioredis'
 import pg from 'pg'
 import { PROBE_TABLE } from '../fixtures/probe.js'
 import { copyBuild, type Replacement } from './build-copy.js'
@@ -130,4 +131,17 @@ export async function balanced(db: pg.Pool): Promise<void> {
     `select (select coalesce(sum(jobs), 0)::int from accept_counts) as counted, (select count(*)::int from jobs) as rows`
   )
   assert.equal(rows[0].counted, rows[0].rows, 'the balance holds')
+}
+
+/** Bee-Queue's keys that hold deliveries: none when all are worked off. */
+export async function findDeliveries({ url }: { url: string }): Promise<string[]> {
+  const client = new Redis(url, { lazyConnect: true, commandTimeout: 2_000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    const keys = await client.keys('bq:*')
+    return keys.filter((key) => /:(waiting|active|jobs|failed|succeeded)$/.test(key)).sort()
+  } finally {
+    client.disconnect()
+  }
 }

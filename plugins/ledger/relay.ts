@@ -11,7 +11,6 @@ import {
   expireJobs,
   findDeliveries,
   findUndelivered,
-  LEASE_S,
   returnLapsed,
   stampDeliveries,
   tryRelayLock,
@@ -24,6 +23,8 @@ const TICK_MS = 500
 const BUSY_TICK_MS = 50
 /** Pause between two checks of what Redis still holds. */
 const CHECK_MS = 2_000
+/** Time after an outage of Postgres in which every consumer renews its leases: they do so each second. */
+const RENEWALS_MS = 3_000
 /** Rows read for one queue in one tick. */
 const MOST_ROWS = 5_000
 
@@ -39,8 +40,8 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   let stopped = true
   let lastCheck = 0
   let lossSeen = false
-  /** Since when every tick found Postgres, by the monotonic clock, in ms. */
-  let steadySince = 0
+  /** When a tick last failed, by the monotonic clock, in ms. */
+  let lastFailure = Number.NEGATIVE_INFINITY
 
   async function tick(): Promise<boolean> {
     const client = await app.pg.connect()
@@ -60,7 +61,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
 
   async function relayAll(client: PoolClient): Promise<boolean> {
     await expireJobs(client)
-    if (performance.now() - steadySince > LEASE_S * 1_000) await takeBackLapsed(client)
+    if (performance.now() - lastFailure > RENEWALS_MS) await takeBackLapsed(client)
     if (!app.queue.isReady()) return false
     if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
       lossSeen = false
@@ -72,7 +73,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     return busy
   }
 
-  /** Not before Postgres was there for a lease: after an outage those who still run their jobs renew first. */
+  /** Not right after an outage: those who still run their jobs renew first. */
   async function takeBackLapsed(client: PoolClient) {
     for (const { id, state } of await returnLapsed(client)) {
       app.log.warn({ jobId: id, state }, 'a job came back: its consumer ended without a word')
@@ -144,7 +145,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
         busy = more
       },
       (error) => {
-        steadySince = performance.now()
+        lastFailure = performance.now()
         app.log.warn({ err: error }, 'the relay failed, trying again')
       }
     )
@@ -155,7 +156,6 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   return {
     start() {
       stopped = false
-      steadySince = performance.now()
       app.queue.onLoss(() => {
         lossSeen = true
       })

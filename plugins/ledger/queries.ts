@@ -219,12 +219,17 @@ export async function expireJobs(client: PoolClient): Promise<void> {
   })
 }
 
-/** Takes back what runs beyond its lease: queued again as a suspect while attempts are left, else dead. */
+/**
+ * Takes back what runs beyond its lease: queued again as a suspect while attempts are left, else dead. Not right after Postgres
+ * itself started: nobody could renew before.
+ */
 export async function returnLapsed(client: PoolClient): Promise<{ id: string; state: JobState }[]> {
   const { rows } = await client.query<{ id: string; state: JobState }>({
     name: 'return_lapsed',
     text: `with lapsed as (
-             select id from jobs where state = 'active' and lease_until < now()
+             select id from jobs
+              where state = 'active' and lease_until < now()
+                and pg_postmaster_start_time() < now() - make_interval(secs => ${LEASE_S})
               order by lease_until limit 1000 for update skip locked
            ), returned as (
              update jobs

@@ -72,7 +72,9 @@ t.test(
     t.ok(jobs.every(({ state }) => state === 'succeeded'))
     // by now nothing is open, and the gateway must have noticed
     const later = [await eventually(() => accept(limited, { marker: 'after the frost' }))]
-    for (let n = 0; n < 40; n++) later.push(await accept(limited, { marker: `later ${n}` }))
+    for (let n = 0; n < 40; n++) {
+      later.push(await eventually(() => accept(limited, { marker: `later ${n}` })))
+    }
     await settled(db, later)
     await limited.kill('SIGTERM')
   }

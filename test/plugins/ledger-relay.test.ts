@@ -125,13 +125,14 @@ t.test(
     await Promise.all([accept('short', 'ip:b'), accept('short', 'ip:b')])
     // the ledger is counted once a second, so that a few more may come through before it is noticed
     const full = { statusCode: 503, code: 'QUEUE_FULL', retryAfter: 5 }
-    await eventually(() => assert.rejects(accept('short', 'ip:c'), full))
+    let strangers = 0
+    await eventually(() => assert.rejects(accept('short', `ip:c${strangers++}`), full))
     const count = async () => (await sql('select 1 from jobs')).length
     const before = await count()
     await t.rejects(accept('short', 'ip:d'), full)
     t.equal(await count(), before, 'what is refused is not stored')
 
-    await sql("update jobs set state = 'succeeded' where submitter = 'ip:a'")
+    await sql("update jobs set state = 'succeeded'")
     await eventually(() => accept('short', 'ip:a'))
   }
 )

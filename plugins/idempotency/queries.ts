@@ -27,9 +27,11 @@ export async function findKeys(
   const [scopes, keys] = columns(items)
   const { rows } = await client.query<{ scope: string; key: string; id: string; hash: string }>({
     name: 'find_keys',
-    text: `select scope, key, id, encode(request_hash, 'hex') as hash
-             from idempotency_keys
-            where (scope, key) in (select * from unnest($1::text[], $2::text[]))`,
+    // laterally, each by the primary key: a join's plan may go through the whole table
+    text: `select scope, key, id, hash
+             from unnest($1::text[], $2::text[]) as given (scope, key),
+                  lateral (select id, encode(request_hash, 'hex') as hash from idempotency_keys as own
+                            where own.scope = given.scope and own.key = given.key limit 1) as found`,
     values: [scopes, keys]
   })
   return new Map(rows.map(({ scope, key, id, hash }) => [`${scope}\n${key}`, { id, hash }]))

@@ -5,7 +5,7 @@ import { uuidv7 } from 'uuidv7'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
 import type { Load } from './load.js'
-import { insertJobs } from './queries.js'
+import { insertJobs } from './queries/accept.js'
 
 export interface NewJob {
   type: string

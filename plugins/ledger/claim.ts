@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { groupBy } from '#schema/group-by'
-import { type ClaimedJob, claimJobs } from './queries.js'
+import { type ClaimedJob, claimJobs } from './queries/attempts.js'
 
 type Delivery = { id: string; ids: string[] }
 

@@ -3,13 +3,13 @@ import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { groupBy } from '#schema/group-by'
 import {
-  type Attempt,
   type AttemptEnding,
   type ClaimedJob,
   finishFailed,
   finishReleased,
-  finishSucceeded
-} from './queries.js'
+  finishSucceeded,
+  nameOf
+} from './queries/attempts.js'
 
 /** How an attempt ended. */
 export type Ending =
@@ -66,6 +66,3 @@ export function createFinish(app: FastifyInstance) {
 
   return { finish, storeWith: (type: string, store: Store) => void stores.set(type, store) }
 }
-
-/** By attempt, not by job: of two attempts that end together, one of which lost its lease, only the other has its effect. */
-const nameOf = ({ id, token }: Attempt) => `${id} ${token}`

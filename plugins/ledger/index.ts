@@ -7,15 +7,8 @@ import { createAccept, type NewJob } from './accept.js'
 import { createClaim } from './claim.js'
 import { createFinish, type Ending, type Store } from './finish.js'
 import { createLoad } from './load.js'
-import {
-  type ClaimedJob,
-  findJob,
-  findJobStatus,
-  type JobRow,
-  type Lease,
-  type LostLease,
-  renewLeases
-} from './queries.js'
+import { type ClaimedJob, type Lease, type LostLease, renewLeases } from './queries/attempts.js'
+import { findJob, findJobStatus, type JobRow } from './queries/read.js'
 import { createRelay } from './relay.js'
 
 export interface LedgerOptions {

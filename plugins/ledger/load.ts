@@ -1,7 +1,7 @@
 /** How much is open, counted about once a second: refuses what is too much before its commit (design rule 10). */
 import type { FastifyInstance } from 'fastify'
 import { problem } from '#schema/problem'
-import { countOpenJobs } from './queries.js'
+import { countOpenJobs } from './queries/read.js'
 
 /** Deliveries of one queue that wait in Redis at the most; more wait in Postgres. */
 export const MOST_WAITING = 1_000

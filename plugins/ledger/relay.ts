@@ -16,7 +16,7 @@ import {
   tryRelayLock,
   type UndeliveredJob,
   unlockRelay
-} from './queries.js'
+} from './queries/relay.js'
 
 const TICK_MS = 500
 /** Pause after a tick that found much to bring. */

@@ -25,6 +25,6 @@ t.test('every mutant still fits the code', async (t) => {
 })
 
 t.test('a mutant that no longer fits is refused', async (t) => {
-  const stale = { file: 'plugins/ledger/queries.js', from: 'no such text', to: '' }
+  const stale = { file: 'plugins/ledger/queries/attempts.js', from: 'no such text', to: '' }
   await t.rejects(copyBuild(t, [stale]), /has 0 times, not once: no such text/)
 })

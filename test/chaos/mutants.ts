@@ -2,15 +2,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text as it stands in the code
 import type { Replacement } from '../helpers/build-copy.js'
 
-const LEDGER = 'plugins/ledger/queries.js'
+const ATTEMPTS = 'plugins/ledger/queries/attempts.js'
 
 export const MUTANTS: Record<string, Replacement[]> = {
   /** Rule 3: the claim takes whatever its delivery names. */
   'no-state-guard': [
     {
-      file: LEDGER,
-      from: '.delivery_id = given.delivery_id and ${IS_QUEUED}',
-      to: '.delivery_id = given.delivery_id'
+      file: ATTEMPTS,
+      from: 'jobs.delivery_id = any($2::uuid[]) and ${IS_QUEUED}',
+      to: 'jobs.delivery_id = any($2::uuid[])'
     }
   ],
   /** Rule 7: what Redis has lost stays lost. */
@@ -26,9 +26,9 @@ export const MUTANTS: Record<string, Replacement[]> = {
   /** Rule 5: an attempt ends its job whoever runs it by now. */
   'no-lease-token': [
     {
-      file: LEDGER,
-      from: 'result jsonb)\n            where jobs.id = given.id and jobs.lease_token = given.token and ${IS_ACTIVE}',
-      to: 'result jsonb)\n            where jobs.id = given.id'
+      file: ATTEMPTS,
+      from: 'jobs.id = any($1::uuid[]) and $2::jsonb ? ${ATTEMPT} and ${IS_ACTIVE}',
+      to: 'jobs.id = any($1::uuid[])'
     }
   ],
   /** Design §5: a repeated request is a new one. */

@@ -94,7 +94,7 @@ t.test('rule 5: a finish needs the lease; what was taken over or cancelled gets 
   )
   t.strictSame(ours, [true, false, false])
   t.strictSame(effects, [ids[0]])
-  t.match(await read(ids[0] ?? ''), { state: 'succeeded', lease_token: null, progress: 100, error: null })
+  t.match(await read(ids[0] ?? ''), { state: 'succeeded', progress: 100, error: null })
   t.match(await read(ids[1] ?? ''), { state: 'cancelled' })
   t.match(await read(ids[2] ?? ''), { state: 'active' })
 })

@@ -15,7 +15,7 @@ create table jobs (
   run_at timestamptz not null default now(),
   expires_at timestamptz,                               -- after this a waiting job never runs
   timeout_ms integer not null,                          -- of one attempt
-  lease_token uuid,                                     -- the right to run, one token a claim
+  lease_token uuid,                                     -- the right to run while active, one token a claim
   lease_until timestamptz,
   suspect boolean not null default false,               -- its last attempt ended without a word: it travels apart
   delivery_id uuid,                                     -- the trip through Bee-Queue that carries it

@@ -1,0 +1,38 @@
+/** SQL of the accept. */
+import type { PoolClient } from 'pg'
+
+interface InsertJobs {
+  rows: { id: string; json: string }[]
+  /** Delivery that carries a job; a job without one is the relay's. */
+  deliveryOf: Map<string, string>
+  process: string
+}
+
+/** Inserts jobs and counts them for the balance; answers the ids that were not there before. */
+export async function insertJobs(client: PoolClient, { rows, deliveryOf, process }: InsertJobs): Promise<Set<string>> {
+  const result = await client.query<{ id: string }>({
+    name: 'accept_jobs',
+    text: `with accepted as (
+             insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
+                               delivery_id, delivered_at)
+             select id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
+                    delivery_id, case when delivery_id is not null then now() end
+               from rows from (
+                      json_to_recordset($1::json) as (
+                        id uuid, type text, queue text, payload jsonb, schema_version integer, max_attempts integer,
+                        timeout_ms integer, submitter text, owner_id uuid, trace text),
+                      unnest($2::uuid[])
+                    ) as given (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
+                                delivery_id)
+             on conflict (id) do nothing
+             returning id
+           ), counted as (
+             insert into accept_counts (process, jobs)
+             select $3::uuid, count(*) from accepted having count(*) > 0
+             on conflict (process) do update set jobs = accept_counts.jobs + excluded.jobs, updated_at = now()
+           )
+           select id from accepted`,
+    values: [`[${rows.map(({ json }) => json).join()}]`, rows.map(({ id }) => deliveryOf.get(id) ?? null), process]
+  })
+  return new Set(result.rows.map(({ id }) => id))
+}

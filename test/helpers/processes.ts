@@ -88,7 +88,13 @@ async function startProcess(
     running.child.kill(signal)
     if (!PASSING.includes(signal)) await ended()
   }
-  t.teardown(() => kill())
+  t.teardown(async () => {
+    const { exitCode, signalCode } = running.child
+    await kill()
+    if (t.passing?.() !== false) return
+    const state = signalCode ?? exitCode ?? 'running'
+    process.stderr.write(`${[`# ${script} was ${state}; its last lines:`, ...lines.slice(-40)].join('\n')}\n`)
+  })
   return {
     lines,
     kill,

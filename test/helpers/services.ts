@@ -22,6 +22,8 @@ import { testLifeline } from './test-lifeline.js'
 /** What these helpers need of a tap test. */
 export interface Scope {
   teardown(end: () => unknown): unknown
+  /** Whether nothing has failed so far. */
+  passing?(): boolean
 }
 
 export interface Service {

@@ -11,6 +11,8 @@ import {
   expireJobs,
   findDeliveries,
   findUndelivered,
+  listWaitingQueues,
+  moveWaiting,
   returnLapsed,
   stampDeliveries,
   tryRelayLock,
@@ -35,6 +37,7 @@ export interface RelayOptions {
 }
 
 export function createRelay({ app, registry, queues }: RelayOptions) {
+  const queueOf = Object.fromEntries([...registry.jobs].map(([type, { queue }]) => [type, queue]))
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let stopped = true
@@ -67,6 +70,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
       lossSeen = false
       lastCheck = Date.now()
       for (const queue of queues) await clearLost(client, queue)
+      await moveRenamed(client)
     }
     let busy = false
     for (const queue of queues) busy = (await deliver(client, queue)) || busy
@@ -100,6 +104,16 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
         lost.map(({ id }) => id)
       )
       app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries were lost in Redis')
+    }
+  }
+
+  /** Jobs of a type that is ours, in a queue that is not: its definition names another now, and nobody serves the old one. */
+  async function moveRenamed(client: PoolClient) {
+    for (const queue of await listWaitingQueues(client)) {
+      if (queues.includes(queue)) continue
+      const jobs = await moveWaiting(client, queue, queueOf)
+      if (jobs)
+        app.log.warn({ queue, jobs }, 'jobs waited in a queue that nobody serves: moved to the queue of their type')
     }
   }
 

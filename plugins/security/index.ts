@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import ipaddr from 'ipaddr.js'
 import { problem } from '#schema/problem'
 
 export interface SecurityOptions {
@@ -76,11 +77,18 @@ function createSubmitterOf(secret: string) {
   return ({ ip }: FastifyRequest) => {
     const known = hashes.get(ip)
     if (known) return known
-    const hash = `ip:${createHmac('sha256', secret).update(ip).digest('base64url').slice(0, 22)}`
+    const hash = `ip:${createHmac('sha256', secret).update(networkOf(ip)).digest('base64url').slice(0, 22)}`
     if (hashes.size >= MOST_HASHES) hashes.clear()
     hashes.set(ip, hash)
     return hash
   }
+}
+
+/** An IPv6 customer has a network of /64 to choose addresses from: it counts as one, as in @fastify/rate-limit. */
+function networkOf(ip: string): string {
+  if (!ipaddr.isValid(ip)) return ip
+  const address = ipaddr.process(ip) // an IPv4 address in IPv6 clothes is that IPv4 address
+  return address instanceof ipaddr.IPv6 ? address.parts.slice(0, 4).join(':') : address.toString()
 }
 
 export default fp(security, { name: 'security', fastify: '5.x' })

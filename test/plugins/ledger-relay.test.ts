@@ -67,6 +67,32 @@ t.test('rule 7: the relay expires what waited too long, and takes back what runs
   t.strictSame(await attempts(hopeless.id), [{ attempt: 2, outcome: 'lapsed' }])
 })
 
+t.test('rule 7: what waits in a queue that was renamed moves to the queue of its type; other types stay', async (t) => {
+  const { ledger, pushed, accept, read, change } = await createLedger(t, postgres)
+  const [renamed, recent, foreign] = await Promise.all([accept(), accept(), accept()])
+  await change(
+    renamed.id,
+    "queue = 'before', delivered_at = now() - interval '2 min', run_at = now() - interval '2 min'"
+  )
+  await change(recent.id, "queue = 'before'") // whoever serves that queue may still take it
+  await change(
+    foreign.id,
+    "queue = 'another', type = 'newer', delivered_at = now() - interval '2 min', run_at = now() - interval '2 min'"
+  )
+  pushed.length = 0
+  ledger.relay.start()
+  await eventually(() =>
+    assert.deepEqual(
+      pushed.flatMap(({ queue, ids }) => [queue, ...ids]),
+      ['work', renamed.id]
+    )
+  )
+  await ledger.relay.stop()
+  t.match(await read(renamed.id), { queue: 'work', state: 'queued' })
+  t.match(await read(recent.id), { queue: 'before', state: 'queued' })
+  t.match(await read(foreign.id), { queue: 'another', state: 'queued' })
+})
+
 t.test('rule 11: what was accepted is counted in the same commit', async (t) => {
   const { sql, accept } = await createLedger(t, postgres)
   const failing = accept('short', 'a\0b').catch((error) => error) // no commit: no count

@@ -19,6 +19,21 @@ t.test('B20 it registers alone', async (t) => {
 })
 
 t.test(
+  'the addresses of one IPv6 network count as one, in every spelling; IPv4 addresses each for themselves',
+  async (t) => {
+    const app = createApp(t)
+    await app.register(security, { secret: 'x'.repeat(32) })
+    app.get('/', async (request) => app.submitterOf(request))
+    const of = async (remoteAddress: string) => (await app.inject({ url: '/', remoteAddress })).body
+    t.equal(await of('2001:db8:0:1::1'), await of('2001:0DB8:0000:0001:ffff:1:2:3'))
+    t.not(await of('2001:db8:0:1::1'), await of('2001:db8:0:2::1'))
+    t.not(await of('192.0.2.1'), await of('192.0.2.2'))
+    t.equal(await of('192.0.2.1'), await of('::ffff:192.0.2.1'))
+    t.notMatch(await of('192.0.2.1'), /192/, 'the address itself is not kept')
+  }
+)
+
+t.test(
   'A11 every answer carries the headers of protection: pages, JSON, errors, files, what is not there',
   async (t) => {
     const answers = {

@@ -106,6 +106,34 @@ export async function clearDeliveries(client: PoolClient, queue: string, ids: st
   return rowCount ?? 0
 }
 
+/** Queues that have waiting rows. */
+export async function listWaitingQueues(client: PoolClient): Promise<string[]> {
+  const { rows } = await client.query<{ queue: string }>({
+    name: 'list_waiting_queues',
+    // from one name to the next by the index, however many rows wait under each
+    text: `with recursive waiting as (
+             (select queue from jobs where state = 'queued' order by queue limit 1)
+             union all
+             select (select queue from jobs where state = 'queued' and queue > waiting.queue order by queue limit 1)
+               from waiting where queue is not null
+           )
+           select queue from waiting where queue is not null`
+  })
+  return rows.map(({ queue }) => queue)
+}
+
+/** Moves what has waited in a queue for a minute to the queues that its types have now; answers how many rows. */
+export async function moveWaiting(client: PoolClient, from: string, queueOf: Record<string, string>): Promise<number> {
+  const { rowCount } = await client.query({
+    name: 'move_waiting',
+    text: `update jobs set queue = $2::jsonb ->> type, delivery_id = null, delivered_at = null
+            where state = 'queued' and queue = $1 and $2::jsonb ? type
+              and greatest(run_at, delivered_at) < now() - interval '60 s'`,
+    values: [from, JSON.stringify(queueOf)]
+  })
+  return rowCount ?? 0
+}
+
 /**
  * One consumer at a time relays. The lock goes with the connection, and Postgres ends a connection that holds it in silence:
  * else a consumer whose line was cut would keep all others from relaying.

@@ -1,0 +1,54 @@
+/** Plans of the ledger's statements, made while its tables were small and kept ever after: they must go by index for good. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { createLedger } from '../helpers/ledger-app.js'
+import { startPostgres } from '../helpers/services.js'
+
+const ROWS = 20_000
+const postgres = await startPostgres(t)
+
+t.test('a ledger that has grown reads no more rows for a job than a small one', async (t) => {
+  const { ledger, sql, accept, claim } = await createLedger(t, postgres)
+  const work = async () => {
+    const ids = (await Promise.all(Array.from({ length: 6 }, () => accept()))).map(({ id }) => id)
+    const [done, failed, released, ...rest] = await claim(ids)
+    if (!done || !failed || !released) throw new Error('not claimed')
+    await ledger.renew(rest.map(({ id, token }) => ({ id, token, progress: 1 })))
+    await Promise.all([
+      ledger.finish({ job: done, outcome: 'done', result: null }),
+      ledger.finish({ job: failed, outcome: 'gave_up', error: { code: 'ODD', detail: 'odd' } }),
+      ledger.finish({ job: released, outcome: 'released', delayMs: 60_000 }),
+      ...rest.map((job) => ledger.finish({ job, outcome: 'done', result: null }))
+    ])
+  }
+  for (let n = 0; n < 20; n++) await work() // each connection has settled on its plans
+
+  await sql('analyze jobs')
+  for (let n = 0; n < 20; n++) await work()
+  await sql(
+    `insert into jobs (id, type, queue, payload, schema_version, state, max_attempts, timeout_ms, submitter)
+     select gen_random_uuid(), 'short', 'work', '{}', 1, 'succeeded', 2, 1000, 'ip:b' from generate_series(1, $1)`,
+    [ROWS]
+  )
+  await sql('select pg_stat_reset()')
+  for (let n = 0; n < 10; n++) await work()
+  const read = await untilStill(async () => {
+    const [counted] = await sql<{ read: number }>(
+      `select (seq_tup_read + (select sum(idx_tup_read) from pg_stat_user_indexes where relname = 'jobs'))::int as read
+         from pg_stat_user_tables where relname = 'jobs'`
+    )
+    return counted?.read ?? 0
+  })
+  t.ok(read > 60, 'they were counted')
+  t.ok(read < ROWS / 4, `${read} rows were read for 60 jobs`)
+})
+
+/** A count that its backends report a second late at the most. */
+async function untilStill(count: () => Promise<number>): Promise<number> {
+  let before = -1
+  for (let now = await count(); now !== before || now === 0; now = await count()) {
+    before = now
+    await sleep(1_500)
+  }
+  return before
+}

@@ -8,7 +8,7 @@ const ROWS = 20_000
 const postgres = await startPostgres(t)
 
 t.test('a ledger that has grown reads no more rows for a job than a small one', async (t) => {
-  const { ledger, sql, accept, claim } = await createLedger(t, postgres)
+  const { app, ledger, sql, accept, claim } = await createLedger(t, postgres)
   const work = async () => {
     const ids = (await Promise.all(Array.from({ length: 6 }, () => accept()))).map(({ id }) => id)
     const [done, failed, released, ...rest] = await claim(ids)
@@ -21,10 +21,7 @@ t.test('a ledger that has grown reads no more rows for a job than a small one', 
       ...rest.map((job) => ledger.finish({ job, outcome: 'done', result: null }))
     ])
   }
-  for (let n = 0; n < 20; n++) await work() // each connection has settled on its plans
-
-  await sql('analyze jobs')
-  for (let n = 0; n < 20; n++) await work()
+  for (let n = 0; n < 8; n++) await work() // Postgres keeps a plan from the sixth call on
   await sql(
     `insert into jobs (id, type, queue, payload, schema_version, state, max_attempts, timeout_ms, submitter)
      select gen_random_uuid(), 'short', 'work', '{}', 1, 'succeeded', 2, 1000, 'ip:b' from generate_series(1, $1)`,
@@ -32,6 +29,7 @@ t.test('a ledger that has grown reads no more rows for a job than a small one', 
   )
   await sql('select pg_stat_reset()')
   for (let n = 0; n < 10; n++) await work()
+  await app.close() // a connection that idles keeps its counts for itself for a while
   const read = await untilStill(async () => {
     const [counted] = await sql<{ read: number }>(
       `select (seq_tup_read + (select sum(idx_tup_read) from pg_stat_user_indexes where relname = 'jobs'))::int as read
@@ -43,12 +41,12 @@ t.test('a ledger that has grown reads no more rows for a job than a small one', 
   t.ok(read < ROWS / 4, `${read} rows were read for 60 jobs`)
 })
 
-/** A count that its backends report a second late at the most. */
+/** What the connections counted arrives when they have ended. */
 async function untilStill(count: () => Promise<number>): Promise<number> {
   let before = -1
   for (let now = await count(); now !== before || now === 0; now = await count()) {
     before = now
-    await sleep(1_500)
+    await sleep(500)
   }
   return before
 }

@@ -10,11 +10,26 @@ const PAGE_FIELDS = 1_000
 
 interface Described {
   type?: string
+  properties?: Record<string, Described>
   const?: unknown
   anyOf?: Described[]
   maxLength?: number
   maxItems?: number
   items?: Described
+}
+
+/** Bytes of the longest JSON that can fit a schema. What may hold anything counts as short. */
+export function longestJson(schema: TSchema): number {
+  const { type, anyOf, items, maxItems = 0, properties }: Described = schema
+  if (type === 'array') return SHORT_VALUE + maxItems * longestJson(items ?? {})
+  if (properties) {
+    return Object.entries(properties).reduce(
+      (sum, [name, child]) => sum + name.length + longestJson(child),
+      SHORT_VALUE
+    )
+  }
+  if (anyOf) return Math.max(SHORT_VALUE, ...anyOf.map(longestJson))
+  return SHORT_VALUE + longestText({ type, ...schema })
 }
 
 /** Bytes of the longest body that can fit the fields, in JSON or as a form sends it. */

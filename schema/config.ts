@@ -26,6 +26,14 @@ export const Config = Type.Object(
       maxLength: 500,
       description: 'secret of this installation, at least 32 characters; no default'
     }),
+    API_KEY: Type.Optional(
+      Type.String({
+        minLength: 16,
+        maxLength: 500,
+        pattern: '^[\\x21-\\x7e]+$',
+        description: 'key that opens the private part, at least 16 characters; closed to all when absent'
+      })
+    ),
     DATABASE_URL: postgresAddress('Postgres, in the role that serves (no DELETE, no DDL); no default'),
     DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),

@@ -60,8 +60,19 @@ export const JobStatus = Type.Object(
 )
 export type JobStatus = Static<typeof JobStatus>
 
-/** A job as its owner reads it. */
-export const Job = Type.Object(
+/** What a program needs to follow a task: its id, how far it is, and its result, null until there is one. */
+export const AsyncTaskStatus = Type.Object(
+  { id: Uuid, status: JobState, result: Type.Unknown() },
+  { title: 'AsyncTaskStatus' }
+)
+export type AsyncTaskStatus = Static<typeof AsyncTaskStatus>
+
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+export const JobError = Type.Object({ code: Type.String({ maxLength: 60 }), detail: Type.String({ maxLength: 2000 }) })
+
+/** A job in a list. */
+export const JobSummary = Type.Object(
   {
     ...JobStatus.properties,
     type: Type.String({ maxLength: 60 }),
@@ -69,12 +80,39 @@ export const Job = Type.Object(
     version: Type.Integer({ minimum: 1, description: 'grows with every change' }),
     max_attempts: Type.Integer({ minimum: 1 }),
     run_at: Timestamp,
-    expires_at: Type.Union([Timestamp, Type.Null()]),
-    error: Type.Union([
-      Type.Object({ code: Type.String({ maxLength: 60 }), detail: Type.String({ maxLength: 2000 }) }),
-      Type.Null()
-    ])
+    expires_at: orNull(Timestamp),
+    error: orNull(JobError),
+    batch_id: orNull(Uuid),
+    replay_of: orNull(Uuid),
+    forgotten_at: Type.Union([Timestamp, Type.Null()], { description: 'when the result was taken away' })
+  },
+  { title: 'JobSummary', additionalProperties: false }
+)
+export type JobSummary = Static<typeof JobSummary>
+
+/** A job as its owner reads it. */
+export const Job = Type.Object(
+  {
+    ...JobSummary.properties,
+    payload: Type.Unknown(),
+    result: Type.Unknown({ description: 'null until it succeeded, and after it was forgotten' }),
+    replayed_by: Type.Union([Uuid, Type.Null()], { description: 'the job that repeats this one' })
   },
   { title: 'Job', additionalProperties: false }
 )
 export type Job = Static<typeof Job>
+
+/** An attempt that did not succeed. */
+export const Attempt = Type.Object(
+  {
+    attempt: Type.Integer({ minimum: 1 }),
+    outcome: Type.Union(
+      (['failed', 'timed_out', 'gave_up', 'lapsed', 'schema_mismatch'] as const).map((one) => Type.Literal(one))
+    ),
+    error: JobError,
+    started_at: orNull(Timestamp),
+    finished_at: Timestamp
+  },
+  { title: 'Attempt', additionalProperties: false }
+)
+export type Attempt = Static<typeof Attempt>

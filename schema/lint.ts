@@ -11,6 +11,9 @@ const NAME_RULE = 'rename the file: lower-case letters, digits and hyphens, at m
 /** Field names of the page itself, which no form may take. */
 const RESERVED = new Set(['idempotency_key', 'website'])
 
+/** Names under /api/jobs/ that are no job types. */
+const TAKEN = new Set(['balance', 'replay'])
+
 /** What is wrong with a form's definition, one line each. */
 export function lintForm(name: string, form: FormDefinition, jobs: Record<string, JobDefinition>): string[] {
   const place = `schema/forms/${name}.ts`
@@ -48,6 +51,7 @@ export function lintJob(name: string, job: JobDefinition): string[] {
   const { maxAttempts, timeoutMs, batch, concurrency } = job.limits
   return [
     ...(NAME.test(name) ? [] : [`${place}: ${NAME_RULE}`]),
+    ...(TAKEN.has(name) ? [`${place}: rename the file: /api/jobs/${name} is something else`] : []),
     ...(NAME.test(job.queue) && job.queue !== SUSPECTS ? [] : [`${place}: queue '${job.queue}': choose another name`]),
     ...outOfRange(place, 'version', job.version, 1, 1_000_000),
     ...outOfRange(place, 'limits.maxAttempts', maxAttempts, 1, 100),

@@ -1,7 +1,7 @@
 /** Loads the definitions, one file each, and refuses the incomplete, the unbounded and the homeless by name. */
 import { readdir } from 'node:fs/promises'
 import Type, { type TSchema } from 'typebox'
-import { longestBody } from './body-size.js'
+import { longestBody, longestJson } from './body-size.js'
 import { type Checked, compile } from './compile.js'
 import type { FormDefinition } from './form.js'
 import type { JobDefinition } from './job.js'
@@ -30,12 +30,17 @@ export interface JobType extends JobDefinition {
   name: string
   checkPayload: Check
   checkResult: Check
+  /** Bytes of the longest body that can fit. */
+  longestPayload: number
 }
 
 export interface Registry {
   forms: ReadonlyMap<string, Form>
   jobs: ReadonlyMap<string, JobType>
 }
+
+/** Bytes around a form's data in the payload of its job. */
+const ENVELOPE = 500
 
 /** The definitions in `schema/forms` and `schema/jobs`: file name = name, default export = definition. */
 export async function loadDefinitions(): Promise<Definitions> {
@@ -84,7 +89,11 @@ export function buildRegistry({ forms, jobs }: Definitions): Registry {
           ...job,
           name,
           checkPayload: job.payload === SubmissionPayload ? withForms(checkPayload, builtForms) : checkPayload,
-          checkResult: compile(job.result)
+          checkResult: compile(job.result),
+          longestPayload:
+            job.payload === SubmissionPayload
+              ? Math.max(...[...builtForms.values()].map((form) => form.longestBody)) + ENVELOPE
+              : longestJson(job.payload)
         }
       ]
     })

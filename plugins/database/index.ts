@@ -2,8 +2,10 @@
 import postgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Pool } from 'pg'
 import { isOutage } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
+import { createGroupRead, type GroupRead } from './group-read.js'
 import { findUnsafeSetting } from './queries.js'
 
 export interface DatabaseOptions {
@@ -27,6 +29,8 @@ declare module 'fastify' {
     isOutage: (error: unknown) => boolean
     /** Makes a writer whose concurrent calls share one commit. */
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
+    /** Makes a look-up by key whose concurrent calls share one statement. */
+    groupRead: <Value>(read: (pool: Pool, keys: string[]) => Promise<Map<string, Value>>) => GroupRead<Value>
   }
 }
 
@@ -69,6 +73,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     groups.push(group)
     return group
   })
+  app.decorate('groupRead', (read) => createGroupRead(pool, read))
   // before the pool ends: what waits may be a request whose client has gone
   app.addHook('onClose', async () => {
     await Promise.all(groups.map((group) => group.drained()))

@@ -25,7 +25,11 @@ const CONTENT_POLICY = {
 /** Registered before the routes that it describes. */
 async function docs(app: FastifyInstance, { title, version, description }: DocsOptions) {
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title, version, description } },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, version, description },
+      components: { securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' } } }
+    },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) }
   })
   // its default layout has a bar that asks for another specification and a logo that breaks our content security policy

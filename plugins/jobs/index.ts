@@ -1,29 +1,60 @@
-/** Jobs over HTTP. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+/** Jobs over HTTP: for each type a pair of ways in, and for every job its life. All of it is private. */
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import Type from 'typebox'
-import { Job, Uuid } from '#schema/job'
-import { problem } from '#schema/problem'
+import type { JobType, Registry } from '#schema/registry'
+import {
+  asyncContract,
+  attemptsContract,
+  balanceContract,
+  batchContract,
+  cancelContract,
+  eventsContract,
+  jobContract,
+  listContract,
+  replayContract,
+  replayManyContract,
+  resultContract,
+  submitContract
+} from './contract.js'
+import { followJob } from './events.js'
+import { listJobs, readAttempts, readJob, readResult } from './read.js'
+import { cancelJob, readBalance, replayJob, replayMany } from './repair.js'
+import { submitAndWait, submitAsync, submitBatch } from './submit.js'
 
-const JobKey = Type.Object({ id: Uuid })
-
-const jobs: FastifyPluginAsyncTypebox = async (app) => {
-  app.get(
-    '/api/jobs/:id',
-    {
-      schema: {
-        summary: 'Read a job',
-        tags: ['jobs'],
-        params: JobKey,
-        response: { 200: Job, 404: { $ref: 'Problem#' } }
-      }
-    },
-    async (request, reply) => {
-      const job = await app.ledger.find(request.params.id)
-      if (!job) throw problem(404, 'JOB_NOT_FOUND', `no job ${request.params.id}`)
-      return reply.send(job as never) // times are still Date here; the response schema writes them out
-    }
-  )
+export interface JobsOptions {
+  registry: Registry
 }
 
-export default fp(jobs, { name: 'jobs', fastify: '5.x', encapsulate: true, decorators: { fastify: ['ledger'] } })
+/** Bytes of the largest batch. */
+const BATCH_LIMIT = 8_388_608
+
+async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
+  app.addHook('onRequest', app.requireKey)
+  app.removeContentTypeParser('application/x-www-form-urlencoded') // programs send JSON
+
+  for (const type of registry.jobs.values()) addWaysIn(type)
+  app.get('/api/jobs', { schema: listContract }, listJobs)
+  app.get('/api/jobs/balance', { schema: balanceContract }, readBalance)
+  app.post('/api/jobs/replay', { schema: replayManyContract }, replayMany(registry))
+  app.get('/api/jobs/:id', { schema: jobContract }, readJob)
+  app.delete('/api/jobs/:id', { schema: cancelContract }, cancelJob)
+  app.get('/api/jobs/:id/result', { schema: resultContract }, readResult)
+  app.get('/api/jobs/:id/events', { schema: eventsContract }, followJob)
+  app.get('/api/jobs/:id/attempts', { schema: attemptsContract }, readAttempts)
+  app.post('/api/jobs/:id/replay', { schema: replayContract }, replayJob(registry))
+
+  function addWaysIn(type: JobType) {
+    const path = `/api/jobs/${type.name}`
+    const bodyLimit = Math.max(type.longestPayload, app.initialConfig.bodyLimit ?? 0)
+    app.post(path, { schema: submitContract(type), bodyLimit }, submitAndWait(type))
+    app.post(`${path}/async`, { schema: asyncContract(type), bodyLimit }, submitAsync(type))
+    app.post(`${path}/batch`, { schema: batchContract(type), bodyLimit: BATCH_LIMIT }, submitBatch(type))
+  }
+}
+
+export default fp(jobs, {
+  name: 'jobs',
+  fastify: '5.x',
+  encapsulate: true,
+  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'requireKey', 'submissions', 'submitterOf'] }
+})

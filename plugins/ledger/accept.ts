@@ -16,16 +16,40 @@ export interface NewJob {
   ownerId?: string
   /** Id of the request that brings it. */
   trace?: string
+  /** Id made before, by who waits for the job's end. Default: a new one. */
+  id?: string
+  /** Not before this time. Default: at once. */
+  runAt?: Date
+  /** After this time it is not begun any more. */
+  expiresAt?: Date
+  /** Time for one attempt, in ms. Default: that of its type. */
+  timeoutMs?: number
+  /** The dead job that it repeats; a job can be repeated once. */
+  replayOf?: string
+}
+
+export interface Accepted {
+  /** Of the job or batch; another's when the key was used before. */
+  id: string
+  replayed: boolean
 }
 
 type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
 interface Row {
   id: string
-  key: IdempotencyKey
   type: string
+  /** Whether it is not due yet, so that the relay brings it in time. */
+  later: boolean
   /** The row as the statement wants it, turned into JSON once. */
   json: string
+}
+
+/** What is stored whole or not at all, under one key: a job, or a batch of them. */
+interface Item {
+  id: string
+  key: IdempotencyKey
+  rows: Row[]
 }
 
 export interface AcceptOptions {
@@ -37,25 +61,32 @@ export interface AcceptOptions {
 }
 
 export function createAccept({ app, registry, load, process }: AcceptOptions) {
-  const commit = app.groupCommit({
-    sizeOf: ({ json }: Row) => json.length,
-    write: async (client, rows) => {
-      const deliveries = planDeliveries(rows)
-      const insert = async (tx: PoolClient, taken: Row[]) => {
-        const inserted = await insertJobs(tx, { rows: taken, deliveryOf: deliveries.byRow, process })
-        deliveries.inserted = inserted
+  const createCommit = (kind: 'job' | 'batch', options: object) =>
+    app.groupCommit({
+      ...options,
+      sizeOf: ({ rows }: Item) => rows.reduce((sum, { json }) => sum + json.length, 0),
+      write: async (client, items) => {
+        const deliveries = planDeliveries(items.flatMap(({ rows }) => rows))
+        const insert = async (tx: PoolClient, taken: Item[]) => {
+          const rows = taken.flatMap((item) => item.rows)
+          deliveries.inserted = await insertJobs(tx, { rows, deliveryOf: deliveries.byRow, process })
+        }
+        const outcomes = await app.idempotency.insertOnce(client, kind, items, insert)
+        send(deliveries)
+        return outcomes
       }
-      const outcomes = await app.idempotency.insertOnce(client, 'job', rows, insert)
-      send(deliveries)
-      return outcomes
-    }
-  })
+    })
+  const commitJob = createCommit('job', {})
+  const commitBatch = createCommit('batch', { maxItems: 10, maxWaiting: 100, maxWaitingBytes: 64_000_000 })
 
   /** Rows of one type that are committed together travel together, cut to the type's batch. */
   function planDeliveries(rows: Row[]): Deliveries {
     const byRow = new Map<string, string>()
     const byQueue = new Map<string, Map<string, string[]>>()
-    for (const [type, ofType] of groupBy(rows, ({ type }) => type)) {
+    for (const [type, ofType] of groupBy(
+      rows.filter(({ later }) => !later),
+      ({ type }) => type
+    )) {
       const { queue, limits } = typeOf(type)
       if (!load.hasRoom(queue)) continue // the relay brings them, oldest first
       const deliveries = byQueue.get(queue) ?? new Map<string, string[]>()
@@ -89,17 +120,9 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
     return type
   }
 
-  return async ({ type, payload, submitter, ownerId, trace }: NewJob, key?: IdempotencyKey) => {
+  function toRow(job: NewJob, id: string, batch?: { batch_id: string; batch_item: number }): Row {
+    const { type, payload, submitter, ownerId, trace, runAt, expiresAt, timeoutMs, replayOf } = job
     const { queue, version, limits } = typeOf(type)
-    const id = uuidv7()
-    try {
-      load.admit(submitter)
-    } catch (refusal) {
-      // what was accepted before is answered again, however full it is
-      const known = await app.idempotency.lookUp({ id, ...(key && { key }) })
-      if (known) return app.idempotency.settle(known)
-      throw refusal
-    }
     const json = JSON.stringify({
       id,
       type,
@@ -107,17 +130,49 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       payload,
       schema_version: version,
       max_attempts: limits.maxAttempts,
-      timeout_ms: limits.timeoutMs,
+      timeout_ms: timeoutMs ?? limits.timeoutMs,
       submitter,
       owner_id: ownerId,
-      trace
+      trace,
+      run_at: runAt,
+      expires_at: expiresAt,
+      replay_of: replayOf,
+      ...batch
     })
-    const outcome = await commit({ id, key, type, json }).catch((error) => {
-      load.dismiss(submitter)
+    return { id, type, later: runAt !== undefined && runAt.getTime() > Date.now(), json }
+  }
+
+  /** Stores an item under its submitter's limits. */
+  async function store(commit: typeof commitJob, submitter: string, item: Item): Promise<Accepted> {
+    const jobs = item.rows.length
+    try {
+      load.admit(submitter, jobs)
+    } catch (refusal) {
+      // what was accepted before is answered again, however full it is
+      const known = await app.idempotency.lookUp({ id: item.id, ...(item.key && { key: item.key }) })
+      if (known) return app.idempotency.settle(known)
+      throw refusal
+    }
+    const outcome = await commit(item).catch((error) => {
+      load.dismiss(submitter, jobs)
       throw error
     })
-    if (outcome.id !== id) load.dismiss(submitter)
+    if (outcome.id !== item.id) load.dismiss(submitter, jobs)
     return app.idempotency.settle(outcome)
+  }
+
+  return {
+    accept: (job: NewJob, key?: IdempotencyKey): Promise<Accepted> => {
+      const { id = uuidv7() } = job
+      return store(commitJob, job.submitter, { id, key, rows: [toRow(job, id)] })
+    },
+
+    /** All of one submitter. */
+    acceptBatch: (submitter: string, jobs: NewJob[], key?: IdempotencyKey): Promise<Accepted> => {
+      const id = uuidv7()
+      const rows = jobs.map((job, i) => toRow(job, uuidv7(), { batch_id: id, batch_item: i }))
+      return store(commitBatch, submitter, { id, key, rows })
+    }
   }
 }
 

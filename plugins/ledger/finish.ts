@@ -21,7 +21,8 @@ export type Ending =
 /** Writes the effects of finished jobs of one type. It may be called again after a failed commit. */
 export type Store = (tx: PoolClient, jobs: ClaimedJob[], results: unknown[]) => Promise<void>
 
-export function createFinish(app: FastifyInstance) {
+/** `tellEnd` hears the ids of each commit, after it. */
+export function createFinish(app: FastifyInstance, tellEnd: (ids: string[]) => void) {
   const stores = new Map<string, Store>()
 
   const finish = app.groupCommit({
@@ -51,6 +52,7 @@ export function createFinish(app: FastifyInstance) {
         done.filter(({ job }) => ours.has(nameOf(job)))
       )
       await client.query('commit')
+      tellEnd(ended.flat().map(({ id }) => id))
       return endings.map(({ job }) => ours.has(nameOf(job)))
     }
   })

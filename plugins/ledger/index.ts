@@ -3,13 +3,29 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Registry } from '#schema/registry'
-import { createAccept, type NewJob } from './accept.js'
+import { type Accepted, createAccept, type NewJob } from './accept.js'
 import { createClaim } from './claim.js'
 import { createFinish, type Ending, type Store } from './finish.js'
 import { createLoad } from './load.js'
 import { type ClaimedJob, type Lease, type LostLease, renewLeases } from './queries/attempts.js'
-import { findJob, findJobStatus, type JobRow } from './queries/read.js'
+import { type Counts, countJobs, findQueueAges, type QueueAge } from './queries/balance.js'
+import { type JobFilter, type JobPage, listJobs } from './queries/list.js'
+import {
+  type AttemptRow,
+  findAttempts,
+  findBatch,
+  findJobStatus,
+  findJobs,
+  findProgress,
+  type JobRow,
+  type Progress
+} from './queries/read.js'
+import { cancelJob, type DeadFilter, type DeadJob, findReplayable, forgetResult } from './queries/repair.js'
 import { createRelay } from './relay.js'
+
+export type { Accepted, JobFilter, JobRow, NewJob, Progress }
+
+type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
 export interface LedgerOptions {
   registry: Registry
@@ -28,12 +44,30 @@ declare module 'fastify' {
        * Commits a job and answers its id; the delivery follows by itself.
        * @throws as `GroupCommit`, problem 429 `TOO_MANY_OPEN_JOBS`, 503 `QUEUE_FULL`, 422 for a reused key
        */
-      accept: (
-        job: NewJob,
-        key?: ReturnType<FastifyInstance['idempotency']['readKey']>
-      ) => Promise<{ id: string; replayed: boolean }>
+      accept: (job: NewJob, key?: IdempotencyKey) => Promise<Accepted>
+      /** Commits jobs of one submitter together, all or none, and answers the batch's id. @throws as `accept` */
+      acceptBatch: (submitter: string, jobs: NewJob[], key?: IdempotencyKey) => Promise<Accepted>
       /** A job with all that its owner may see. */
       find: (id: string) => Promise<JobRow | undefined>
+      /** How far a job is; cheap for many that ask at once. */
+      findProgress: (id: string) => Promise<Progress | undefined>
+      /** A batch's jobs, in the order in which they were sent. */
+      findBatch: (batchId: string) => ReturnType<typeof findBatch>
+      /** A job's attempts that did not succeed. */
+      findAttempts: (id: string) => Promise<AttemptRow[]>
+      /** A page of jobs, newest first. */
+      list: (filter: JobFilter, limit: number) => Promise<JobPage>
+      /** Ends a job that is not finished; answers whether it was so. */
+      cancel: (id: string) => Promise<boolean>
+      /** Takes a result away. */
+      forgetResult: (id: string) => Promise<void>
+      /** Dead jobs that fit and were not repeated yet, oldest first. */
+      findReplayable: (filter: DeadFilter, limit: number) => Promise<{ matching: number; jobs: DeadJob[] }>
+      /** What was accepted, and what the ledger says. */
+      count: () => Promise<Counts>
+      findQueueAges: () => Promise<QueueAge[]>
+      /** Calls back with the ids of jobs whose attempt or life was ended by this process, after the commit. */
+      onEnd: (listener: (ids: string[]) => void) => void
       /** State and times of a form's job, if the form has it. */
       findStatus: (form: string, id: string) => ReturnType<typeof findJobStatus>
       /** Takes those of a delivery that may run now, attempt counted and leased. */
@@ -54,11 +88,29 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
   const queues = [...new Set([...registry.jobs.values()].map(({ queue }) => queue))]
   const load = createLoad({ app, queues, openPerOwner, openInAll })
   const relay = createRelay({ app, registry, queues })
-  const { finish, storeWith } = createFinish(app)
+  const listeners: ((ids: string[]) => void)[] = []
+  const tellEnd = (ids: string[]) => {
+    for (const listener of listeners) listener(ids)
+  }
+  const { finish, storeWith } = createFinish(app, tellEnd)
 
   app.decorate('ledger', {
-    accept: createAccept({ app, registry, load, process: randomUUID() }),
-    find: (id) => findJob(app.pg, id),
+    ...createAccept({ app, registry, load, process: randomUUID() }),
+    find: app.groupRead(findJobs),
+    findProgress: app.groupRead(findProgress),
+    findBatch: (batchId) => findBatch(app.pg, batchId),
+    findAttempts: (id) => findAttempts(app.pg, id),
+    list: (filter, limit) => listJobs(app.pg, filter, limit),
+    cancel: async (id) => {
+      const cancelled = await cancelJob(app.pg, id)
+      if (cancelled) tellEnd([id])
+      return cancelled
+    },
+    forgetResult: (id) => forgetResult(app.pg, id),
+    findReplayable: (filter, limit) => findReplayable(app.pg, filter, limit),
+    count: () => countJobs(app.pg),
+    findQueueAges: () => findQueueAges(app.pg),
+    onEnd: (listener) => void listeners.push(listener),
     findStatus: (form, id) => findJobStatus(app.pg, form, id),
     claim: createClaim(app),
     finish,
@@ -76,5 +128,5 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
 export default fp(ledger, {
   name: 'ledger',
   fastify: '5.x',
-  decorators: { fastify: ['pg', 'groupCommit', 'idempotency', 'queue'] }
+  decorators: { fastify: ['pg', 'groupCommit', 'groupRead', 'idempotency', 'queue'] }
 })

@@ -76,25 +76,25 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
       clearTimeout(waitingTimer)
     },
 
-    /** Counts one more until the next look. @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
-    admit(submitter: string) {
+    /** Counts some more until the next look. @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
+    admit(submitter: string, jobs: number) {
       const own = open.bySubmitter.get(submitter) ?? 0
-      if (own >= openPerOwner) {
+      if (own + jobs > openPerOwner) {
         throw problem(429, 'TOO_MANY_OPEN_JOBS', `you have ${own} unfinished jobs; wait until some are done`, {
           retryAfter: 5
         })
       }
-      if (open.inAll >= openInAll) {
+      if (open.inAll + jobs > openInAll) {
         throw problem(503, 'QUEUE_FULL', 'too many jobs wait; try again later', { retryAfter: 5 })
       }
-      open.inAll += 1
-      open.bySubmitter.set(submitter, own + 1)
+      open.inAll += jobs
+      open.bySubmitter.set(submitter, own + jobs)
     },
 
-    /** Takes back an admission that brought no new job. */
-    dismiss(submitter: string) {
-      open.inAll -= 1
-      open.bySubmitter.set(submitter, (open.bySubmitter.get(submitter) ?? 1) - 1)
+    /** Takes back an admission that brought nothing new. */
+    dismiss(submitter: string, jobs: number) {
+      open.inAll -= jobs
+      open.bySubmitter.set(submitter, (open.bySubmitter.get(submitter) ?? jobs) - jobs)
     },
 
     /** Whether a delivery may go to Redis at once, ahead of nothing older. */

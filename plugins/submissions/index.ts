@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { uuidv7 } from 'uuidv7'
 import type { Receipt, SubmissionPayload } from '#schema/submission'
-import { findReceipt, insertSubmissions, type Queryable } from './queries.js'
+import { countFromJobs, findReceipt, insertSubmissions, type Queryable } from './queries.js'
 
 type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
@@ -14,6 +14,8 @@ declare module 'fastify' {
       store: (submission: SubmissionPayload, key: IdempotencyKey) => Promise<{ id: string; replayed: boolean }>
       /** Stores those that came through the queue, inside the transaction that finishes their jobs. */
       storeFromJobs: (tx: Queryable, jobs: { id: string; payload: SubmissionPayload }[]) => Promise<void>
+      /** How many came through the queue. */
+      countFromJobs: () => Promise<number>
       /** What a receipt tells, if the form has that submission. */
       findReceipt: (form: string, id: string) => Promise<Receipt | undefined>
     }
@@ -48,6 +50,7 @@ async function submissions(app: FastifyInstance) {
         'async',
         jobs.map(({ id, payload }) => toRow(payload, id))
       ),
+    countFromJobs: () => countFromJobs(app.pg),
     findReceipt: (form, id) => findReceipt(app.pg, form, id)
   })
 }

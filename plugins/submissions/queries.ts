@@ -1,3 +1,4 @@
+import type { Pool } from 'pg'
 import type { Mode, Receipt } from '#schema/submission'
 
 /** A pool, or a client inside a transaction. */
@@ -25,4 +26,11 @@ export async function findReceipt(db: Queryable, form: string, id: string): Prom
     values: [id, form]
   })
   return rows[0]
+}
+
+export async function countFromJobs(db: Pick<Pool, 'query'>): Promise<number> {
+  const { rows } = await db.query<{ rows: number }>(
+    `select count(*)::float8 as rows from submissions where mode = 'async'`
+  )
+  return rows[0]?.rows ?? 0
 }

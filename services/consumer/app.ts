@@ -3,9 +3,11 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import database from '#plugins/database'
 import health from '#plugins/health'
 import idempotency from '#plugins/idempotency'
+import jobEvents from '#plugins/job-events'
 import ledger from '#plugins/ledger'
 import problems from '#plugins/problems'
 import queue from '#plugins/queue'
+import redis from '#plugins/redis'
 import submissions from '#plugins/submissions'
 import worker from '#plugins/worker'
 import type { Config } from '#schema/config'
@@ -38,8 +40,10 @@ export function buildConsumer({ config, registry, handlers, die }: ConsumerOptio
     onUnfit: die
   })
   app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
+  app.register(redis, { url: config.REDIS_URL })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, { registry })
+  app.register(jobEvents, { prefix: config.REDIS_PREFIX })
   app.register(submissions)
   app.register(health)
   app.register(worker, { registry, handlers, graceMs: config.SHUTDOWN_GRACE_MS, onBroken: die })

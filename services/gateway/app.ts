@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import accessLog from '#plugins/access-log'
+import auth from '#plugins/auth'
 import bodies from '#plugins/bodies'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
@@ -10,11 +11,13 @@ import forms from '#plugins/forms'
 import health from '#plugins/health'
 import home from '#plugins/home'
 import idempotency from '#plugins/idempotency'
+import jobEvents from '#plugins/job-events'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
 import pages from '#plugins/pages'
 import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
 import queue from '#plugins/queue'
+import redis from '#plugins/redis'
 import security from '#plugins/security'
 import submissions from '#plugins/submissions'
 import type { Config } from '#schema/config'
@@ -61,6 +64,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(accessLog)
   app.register(problems)
   app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
+  app.register(auth, { ...(config.API_KEY && { apiKey: config.API_KEY }) })
   app.register(bodies)
   app.register(database, {
     url: config.DATABASE_URL,
@@ -70,6 +74,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     onUnfit: die
   })
   app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
+  app.register(redis, { url: config.REDIS_URL })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, {
     registry,
@@ -77,6 +82,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     openInAll: config.OPEN_JOBS,
     watchLoad: true
   })
+  app.register(jobEvents, { prefix: config.REDIS_PREFIX, listen: true })
   app.register(submissions)
   app.register(docs, { title: config.APP_NAME, version: config.APP_VERSION, description: config.APP_DESCRIPTION })
   app.register(pages, { name: config.APP_NAME, loaderioToken: config.LOADERIO_TOKEN })
@@ -84,6 +90,6 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(health)
   app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
   app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
-  app.register(jobs)
+  app.register(jobs, { registry })
   return app
 }

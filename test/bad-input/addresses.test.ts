@@ -1,4 +1,5 @@
 import t from 'tap'
+import { KEY } from '../helpers/processes.js'
 import { CONTACT, idOf, startStack } from '../helpers/stack.js'
 import { assertProblem, storesNothing } from './refusal.js'
 
@@ -25,7 +26,7 @@ t.test('paths that cannot be read, or lead nowhere', async (t) => {
     '/static/%2e%2e/package.json',
     '/static/..%2f..%2f..%2fpackage.json',
     '/docs/static/..%2f..%2fpackage.json',
-    '/api/jobs',
+    '/api/nothing',
     "/sync/contact'--",
     '/sync/contact;x=1',
     '/sync/ＣＯＮＴＡＣＴ'
@@ -35,7 +36,7 @@ t.test('paths that cannot be read, or lead nowhere', async (t) => {
     await assertProblem(t, await stack.post(path, CONTACT), 400, `POST ${path}`)
   }
   for (const path of nowhere) {
-    t.match(await assertProblem(t, await stack.get(path), 404, path), { code: 'NOT_FOUND' })
+    t.match(await assertProblem(t, await stack.get(path, KEY), 404, path), { code: 'NOT_FOUND' })
     await assertProblem(t, await stack.post(path, CONTACT), 404, `POST ${path}`)
   }
 })
@@ -56,14 +57,14 @@ t.test('D26 E9 an id that is no UUID is 400, one that nobody has is 404, never "
   ]
   for (const path of IDS) {
     for (const id of odd) {
-      const { code, errors } = await assertProblem(t, await stack.get(path + id), 400, path + id)
+      const { code, errors } = await assertProblem(t, await stack.get(path + id, KEY), 400, path + id)
       t.equal(code, 'INVALID_PARAMS')
       t.match(errors, [{ pointer: '/id', detail: /^must (be a UUID|have at most 36 characters)$/ }])
     }
     for (const id of [UNKNOWN, UNKNOWN.toUpperCase(), 'ffffffff-ffff-ffff-ffff-ffffffffffff']) {
-      t.match(await assertProblem(t, await stack.get(path + id), 404, path + id), { code: /_NOT_FOUND$/ })
+      t.match(await assertProblem(t, await stack.get(path + id, KEY), 404, path + id), { code: /_NOT_FOUND$/ })
     }
-    await assertProblem(t, await stack.get(path + 'a'.repeat(101)), 414, `${path} and 101 letters`)
+    await assertProblem(t, await stack.get(path + 'a'.repeat(101), KEY), 414, `${path} and 101 letters`)
   }
 })
 
@@ -72,7 +73,7 @@ t.test('an id is found only where it belongs', async (t) => {
   const submission = await idOf(await stack.post('/sync/contact', CONTACT))
   t.equal((await stack.get(`/async/contact/${job}`)).status, 200)
   t.equal((await stack.get(`/sync/contact/${submission}`)).status, 200)
-  t.equal((await stack.get(`/api/jobs/${job}`)).status, 200)
+  t.equal((await stack.get(`/api/jobs/${job}`, KEY)).status, 200)
   for (const path of [
     `/async/damage-report/${job}`,
     `/sync/contact/${job}`,
@@ -80,7 +81,7 @@ t.test('an id is found only where it belongs', async (t) => {
     `/async/contact/${submission}`,
     `/api/jobs/${submission}`
   ]) {
-    await assertProblem(t, await stack.get(path), 404, path)
+    await assertProblem(t, await stack.get(path, KEY), 404, path)
   }
 })
 

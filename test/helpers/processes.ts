@@ -38,7 +38,12 @@ const BUILD = join(import.meta.dirname, '../..')
 const LISTENING = /Server listening at (https?:\/\/[^\s"]+)/
 const PASSING: NodeJS.Signals[] = ['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']
 
+const API_KEY = 'a-key-for-tests-of-enough-letters'
+/** The header that opens the private part. */
+export const KEY = { 'x-api-key': API_KEY }
+
 const DEFAULTS = {
+  API_KEY,
   NODE_ENV: 'test',
   HOST: '127.0.0.1',
   SECRET_KEY: 'a-secret-for-tests-of-at-least-32-characters',

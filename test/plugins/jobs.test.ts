@@ -1,25 +1,31 @@
 import t from 'tap'
 import { Value } from 'typebox/value'
+import bodies from '#plugins/bodies'
 import jobs from '#plugins/jobs'
 import problems from '#plugins/problems'
-import { AsyncTask, Job, JobStatus } from '#schema/job'
+import { AsyncTask, AsyncTaskStatus, Job, JobStatus } from '#schema/job'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
-import { startConsumer } from '../helpers/processes.js'
+import { registry } from '../helpers/ledger-app.js'
+import { KEY, startConsumer } from '../helpers/processes.js'
 import { CONTACT, idOf, startStack } from '../helpers/stack.js'
 
 const ID = '01940000-0000-7000-8000-000000000000'
 
-t.test('B20 it stands on a stand-in of the ledger, and a missing one stops the start by name', async (t) => {
+t.test('B20 it stands on stand-ins, and a missing one stops the start by name', async (t) => {
   const app = createApp(t)
   app.register(problems)
+  app.register(bodies)
   app.decorate('ledger', { find: () => Promise.resolve(undefined) } as never) // all that it asks of the ledger
-  app.register(jobs)
+  for (const name of ['idempotency', 'jobEvents', 'submissions']) app.decorate(name, {})
+  app.decorate('submitterOf', () => 'ip:somebody')
+  app.decorate('requireKey', async () => {})
+  app.register(jobs, { registry })
   t.match((await app.inject(`/api/jobs/${ID}`)).json(), { status: 404, code: 'JOB_NOT_FOUND' })
 
   const bare = createApp(t)
   bare.register(problems)
-  bare.register(jobs)
+  bare.register(jobs, { registry })
   await t.rejects(async () => void (await bare.ready()), { message: /decorator 'ledger'.*required by 'jobs'/ })
 })
 
@@ -29,19 +35,27 @@ t.test('a job can be followed by its id, from accepted to done', async (t) => {
   const body: unknown = await accepted.clone().json()
   t.ok(Value.Check(AsyncTask, body), 'the answer is an AsyncTask')
   const id = await idOf(accepted)
-  const read = async (path: string) => (await stack.get(path)).json()
+  const read = async (path: string) => (await stack.get(path, KEY)).json()
 
   await t.test('D26 an id that is no UUID is 400, one that nobody has is 404, never "pending"', async (t) => {
-    t.equal((await stack.get('/api/jobs/1')).status, 400)
-    t.equal((await stack.get(`/api/jobs/${ID}`)).status, 404)
+    t.equal((await stack.get('/api/jobs/1', KEY)).status, 400)
+    t.equal((await stack.get(`/api/jobs/${ID}`, KEY)).status, 404)
     t.equal((await stack.get(`/async/contact/${ID}`)).status, 404)
-    t.equal((await stack.get(`/api/jobs/${id.toUpperCase()}`)).status, 200, 'capitals are the same id')
+    t.equal((await stack.get(`/api/jobs/${id.toUpperCase()}`, KEY)).status, 200, 'capitals are the same id')
   })
 
   await t.test('it is queued while no consumer is there', async (t) => {
     const job: unknown = await read(`/api/jobs/${id}`)
     t.ok(Value.Check(Job, job), 'it fits its schema')
-    t.match(job, { id, type: 'store-submission', queue: 'submissions', status: 'queued', attempts: 0, error: null })
+    t.match(job, {
+      id,
+      type: 'store-submission',
+      queue: 'submissions',
+      status: 'queued',
+      attempts: 0,
+      error: null,
+      result: null
+    })
     t.match(job, { started_at: null, finished_at: null, created_at: /^\d{4}-\d\d-\d\dT.*Z$/ })
   })
 
@@ -59,6 +73,8 @@ t.test('a job can be followed by its id, from accepted to done', async (t) => {
       return job
     })
     t.match(job, { status: 'succeeded', attempts: 1, progress: 100, started_at: /Z$/, finished_at: /Z$/ })
+    t.ok(Value.Check(AsyncTaskStatus, job), 'D25 it is an AsyncTaskStatus')
+    t.strictSame(Object(job).result, { submission_id: id })
     t.ok(Object(job).version >= 3, 'its version grew with every change')
   })
 })

@@ -14,16 +14,18 @@ export async function insertJobs(client: PoolClient, { rows, deliveryOf, process
     name: 'accept_jobs',
     text: `with accepted as (
              insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
-                               delivery_id, delivered_at)
+                               run_at, expires_at, replay_of, batch_id, batch_item, delivery_id, delivered_at)
              select id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
+                    coalesce(run_at, now()), expires_at, replay_of, batch_id, batch_item,
                     delivery_id, case when delivery_id is not null then now() end
                from rows from (
                       json_to_recordset($1::json) as (
                         id uuid, type text, queue text, payload jsonb, schema_version integer, max_attempts integer,
-                        timeout_ms integer, submitter text, owner_id uuid, trace text),
+                        timeout_ms integer, submitter text, owner_id uuid, trace text, run_at timestamptz,
+                        expires_at timestamptz, replay_of uuid, batch_id uuid, batch_item integer),
                       unnest($2::uuid[])
                     ) as given (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
-                                delivery_id)
+                                run_at, expires_at, replay_of, batch_id, batch_item, delivery_id)
              on conflict (id) do nothing
              returning id
            ), counted as (

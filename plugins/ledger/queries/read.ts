@@ -1,6 +1,6 @@
 /** SQL that only reads: jobs as their owners see them, and how many are open. */
 import type { Pool } from 'pg'
-import type { Job, JobStatus } from '#schema/job'
+import type { Attempt, Job, JobState, JobStatus } from '#schema/job'
 
 type Queryable = Pick<Pool, 'query'>
 
@@ -23,16 +23,38 @@ export async function countOpenJobs(
 
 /** A job as its owner reads it, with times as Date. */
 export type JobRow = { [Key in keyof Job]: Key extends `${string}_at` ? Date : Job[Key] } & { ownerId: string | null }
+export type JobSummaryRow = Omit<JobRow, 'payload' | 'result' | 'replayed_by'>
 
-export async function findJob(db: Queryable, id: string): Promise<JobRow | undefined> {
+export const SUMMARY = `id, type, queue, state as status, version, progress, attempts, max_attempts, run_at, expires_at, error,
+                  created_at, started_at, finished_at, batch_id, replay_of, forgotten_at, owner_id as "ownerId"`
+
+export async function findJobs(db: Queryable, ids: string[]): Promise<Map<string, JobRow>> {
   const { rows } = await db.query<JobRow>({
-    name: 'find_job',
-    text: `select id, type, queue, state as status, version, progress, attempts, max_attempts, run_at, expires_at, error,
-                  created_at, started_at, finished_at, owner_id as "ownerId"
-             from jobs where id = $1`,
-    values: [id]
+    name: 'find_jobs',
+    text: `select ${SUMMARY}, payload, result,
+                  (select repeat.id from jobs as repeat where repeat.replay_of = jobs.id) as replayed_by
+             from jobs where id = any($1::uuid[])`,
+    values: [ids]
   })
-  return rows[0]
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+export interface Progress {
+  id: string
+  status: JobState
+  version: number
+  progress: number | null
+  attempts: number
+}
+
+/** What becomes of jobs, without what they carry. */
+export async function findProgress(db: Queryable, ids: string[]): Promise<Map<string, Progress>> {
+  const { rows } = await db.query<Progress>({
+    name: 'find_progress',
+    text: `select id, state as status, version, progress, attempts from jobs where id = any($1::uuid[])`,
+    values: [ids]
+  })
+  return new Map(rows.map((row) => [row.id, row]))
 }
 
 /** State and times of a job that brings a form's submission. */
@@ -45,3 +67,27 @@ export async function findJobStatus(db: Queryable, form: string, id: string): Pr
   })
   return rows[0]
 }
+
+/** Ids and states of a batch, in the order in which its items were sent. */
+export async function findBatch(
+  db: Queryable,
+  batchId: string
+): Promise<{ id: string; status: JobState; item: number }[]> {
+  const { rows } = await db.query<{ id: string; status: JobState; item: number }>({
+    name: 'find_batch',
+    text: `select id, state as status, batch_item as item from jobs where batch_id = $1 order by batch_item`,
+    values: [batchId]
+  })
+  return rows
+}
+
+/** Attempts that did not succeed, first to last, with times as Date. */
+export async function findAttempts(db: Queryable, id: string): Promise<AttemptRow[]> {
+  const { rows } = await db.query<AttemptRow>({
+    name: 'find_attempts',
+    text: `select attempt, outcome, error, started_at, finished_at from job_attempts where job_id = $1 order by attempt`,
+    values: [id]
+  })
+  return rows
+}
+export type AttemptRow = Omit<Attempt, 'started_at' | 'finished_at'> & { started_at: Date | null; finished_at: Date }

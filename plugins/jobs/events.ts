@@ -1,0 +1,38 @@
+/** Server-sent events of one job (HTML standard, 9.2): its state whenever it changes, until it ends. */
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { find, isOpen } from './submit.js'
+
+/** A sign of life for proxies, in ms. */
+const HEARTBEAT_MS = 15_000
+
+export async function followJob(request: FastifyRequest, reply: FastifyReply) {
+  const { id, status, version } = await find(request, (request.params as { id: string }).id)
+  const seen = request.headers['last-event-id']
+  // a browser connects again for ever unless it is told that there is nothing more
+  if (!isOpen(status) && seen === String(version)) return reply.code(204).send()
+  const watch = request.server.jobEvents.watch(id, 0)
+  reply.raw.once('close', watch.close)
+
+  async function* events() {
+    yield 'retry: 1000\n\n'
+    for (let open = true; open; ) {
+      const progress = await watch.next(HEARTBEAT_MS)
+      if (!progress && watch.isClosed()) return
+      if (!progress) {
+        yield ': still here\n\n'
+        continue
+      }
+      const { version, ...told } = progress
+      open = isOpen(told.status)
+      if (String(version) === seen && open) continue
+      yield `id: ${version}\nevent: state\ndata: ${JSON.stringify(told)}\n\n`
+    }
+    watch.close()
+  }
+  return reply
+    .type('text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(events(), { objectMode: false }))
+}

@@ -1,0 +1,86 @@
+/** Jobs as they are: one, its result, its attempts, many. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { problem } from '#schema/problem'
+import { answerEnd } from './end.js'
+import { answerOpen, find, isOpen } from './submit.js'
+
+const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
+
+export const readJob = async (request: FastifyRequest, reply: FastifyReply) =>
+  reply.send(await find(request, idOf(request)))
+
+export async function readResult(request: FastifyRequest, reply: FastifyReply) {
+  const { ledger } = request.server
+  const { forget } = request.query as { forget: boolean }
+  const job = await find(request, idOf(request))
+  if (isOpen(job.status)) return answerOpen(reply, job.id, job.status)
+  if (forget && job.status === 'succeeded' && !job.forgotten_at) {
+    // only when the whole answer has left: an answer that broke off can be asked for again
+    reply.raw.once('finish', () => {
+      ledger
+        .forgetResult(job.id)
+        .catch((error) => request.log.warn({ err: error, jobId: job.id }, 'a result was not taken away'))
+    })
+  }
+  return answerEnd(reply, job)
+}
+
+export async function readAttempts(request: FastifyRequest, reply: FastifyReply) {
+  const { id } = await find(request, idOf(request))
+  return reply.send({ items: await request.server.ledger.findAttempts(id) })
+}
+
+export interface Filters {
+  type?: string
+  error_code?: string
+  created_after?: string
+  created_before?: string
+}
+
+interface ListQuery extends Filters {
+  state?: 'queued' | 'active' | 'succeeded' | 'dead' | 'cancelled' | 'expired'
+  batch?: string
+  payload_at?: string
+  payload_is?: string
+  limit: number
+  before?: string
+}
+
+export async function listJobs(request: FastifyRequest, reply: FastifyReply) {
+  const { state, batch, payload_at, payload_is, limit, before, ...filters } = request.query as ListQuery
+  if ((payload_at === undefined) !== (payload_is === undefined)) {
+    throw problem(400, 'INVALID_QUERYSTRING', 'payload_at and payload_is go together')
+  }
+  const { rows, next } = await request.server.ledger.list(
+    {
+      ...toFilter(filters),
+      ...(state && { state }),
+      ...(batch && { batchId: batch }),
+      ...(payload_at !== undefined &&
+        payload_is !== undefined && { payload: { path: toPath(payload_at), value: payload_is } }),
+      ...(before && { before })
+    },
+    limit
+  )
+  if (next) {
+    const query = new URLSearchParams(request.url.split('?')[1])
+    query.set('before', next)
+    reply.header('link', `</api/jobs?${query}>; rel="next"`)
+  }
+  return reply.send({ items: rows, next: next ?? null })
+}
+
+export function toFilter({ type, error_code, created_after, created_before }: Filters) {
+  return {
+    ...(type && { type }),
+    ...(error_code && { errorCode: error_code }),
+    ...(created_after && { createdFrom: new Date(created_after) }),
+    ...(created_before && { createdBefore: new Date(created_before) })
+  }
+}
+
+const toPath = (pointer: string) =>
+  pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))

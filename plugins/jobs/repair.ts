@@ -1,0 +1,116 @@
+/** What operators do with jobs: cancel, repeat what is dead, see whether the numbers agree. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { problem } from '#schema/problem'
+import type { JobType, Registry } from '#schema/registry'
+import { MOST_REPLAYED } from './contract.js'
+import { type Filters, toFilter } from './read.js'
+import { answerAt, check, find } from './submit.js'
+
+const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
+
+export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
+  const { ledger } = request.server
+  const { id } = await find(request, idOf(request))
+  if (await ledger.cancel(id)) return reply.code(204).send()
+  throw problem(409, 'JOB_FINISHED', `it has ended already: ${(await find(request, id)).status}`)
+}
+
+export function replayJob(registry: Registry) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const dead = await find(request, idOf(request))
+    const { payload = dead.payload } = (request.body ?? {}) as { payload?: unknown }
+    const type = typeOf(registry, dead.type)
+    const key = request.server.idempotency.readKey(request, {
+      route: `/api/jobs/${dead.id}/replay`,
+      asked: request.body ?? null
+    })
+    const known = await lookUp(request, key)
+    if (!known && dead.status !== 'dead')
+      throw problem(409, 'JOB_NOT_DEAD', `only a dead job is repeated; it is ${dead.status}`)
+    check(type, payload)
+    const accepted = await replay(request, { id: dead.id, type: type.name, payload }, key)
+    answerAt(reply, accepted)
+    return reply.code(202).send({ id: accepted.id, status: 'queued' })
+  }
+}
+
+export function replayMany(registry: Registry) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { dry_run, ...filters } = request.body as Filters & { dry_run: boolean }
+    const { matching, jobs } = await request.server.ledger.findReplayable(
+      toFilter(filters),
+      dry_run ? 1 : MOST_REPLAYED
+    )
+    if (dry_run) return reply.send({ matching, replayed: 0, refused: [] })
+    const outcomes = await Promise.all(
+      jobs.map(async (job) => {
+        try {
+          check(typeOf(registry, job.type), job.payload)
+          await replay(request, job)
+          return undefined
+        } catch (error) {
+          const {
+            statusCode,
+            message,
+            errors = []
+          } = error as { statusCode?: number; message: string; errors?: { pointer: string; detail: string }[] }
+          if (statusCode === undefined) throw error
+          return {
+            id: job.id,
+            detail: [message, ...errors.map(({ pointer, detail }) => `${pointer} ${detail}`)].join('; ').slice(0, 2_000)
+          }
+        }
+      })
+    )
+    const refused = outcomes.filter((one) => one !== undefined)
+    return reply.send({ matching, replayed: jobs.length - refused.length, refused: refused.slice(0, 100) })
+  }
+}
+
+type Key = ReturnType<FastifyRequest['server']['idempotency']['readKey']>
+
+async function replay(
+  request: FastifyRequest,
+  { id, type, payload }: { id: string; type: string; payload: unknown },
+  key?: Key
+) {
+  const { ledger, submitterOf } = request.server
+  try {
+    return await ledger.accept({ type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id }, key)
+  } catch (error) {
+    if (error instanceof Error && 'constraint' in error && error.constraint === 'jobs_replays') {
+      throw problem(409, 'JOB_REPLAYED', 'it was repeated before; see replayed_by')
+    }
+    throw error
+  }
+}
+
+const lookUp = (request: FastifyRequest, key: Key) =>
+  key ? request.server.idempotency.lookUp({ id: '', key }) : undefined
+
+/** @throws problem 409 `JOB_TYPE_GONE` */
+function typeOf(registry: Registry, name: string): JobType {
+  const type = registry.jobs.get(name)
+  if (!type) throw problem(409, 'JOB_TYPE_GONE', `there is no job type ${name} any more`)
+  return type
+}
+
+export async function readBalance(request: FastifyRequest, reply: FastifyReply) {
+  const { ledger, submissions } = request.server
+  // rows first: a job that ends meanwhile has its row, and cannot look like one without
+  const [{ accepted, states, succeeded }, queues] = await Promise.all([ledger.count(), ledger.findQueueAges()])
+  const stored = succeeded['store-submission'] ?? 0
+  const rows = await submissions.countFromJobs()
+  const inLedger = Object.values(states).reduce((sum, jobs) => sum + jobs, 0)
+  return reply.send({
+    balanced: accepted === inLedger && rows >= stored,
+    accepted,
+    states,
+    effects: [{ type: 'store-submission', succeeded: stored, rows }],
+    queues: queues.map(({ queue, waiting, oldest }) => ({
+      queue,
+      waiting,
+      oldest_waits_s: Math.max(0, (Date.now() - oldest.getTime()) / 1_000)
+    }))
+  })
+}

@@ -1,0 +1,146 @@
+/** The ways in for programs: wait for the result, look later, or many at once. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { uuidv7 } from 'uuidv7'
+import { type Fault, problem } from '#schema/problem'
+import type { JobType } from '#schema/registry'
+import { answerEnd } from './end.js'
+import { readPreference } from './prefer.js'
+
+type NewJob = Parameters<FastifyInstance['ledger']['accept']>[0]
+
+interface Timing {
+  run_at?: string
+  expires_in?: number
+  timeout?: number
+}
+
+/** Checks the payload and waits for the job's end as long as the caller prefers; then the caller's choice holds. */
+export function submitAndWait(type: JobType) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { ledger, jobEvents } = request.server
+    const { on_timeout } = request.query as { on_timeout: 'detach' | 'revoke' }
+    const { waitS, applied } = readPreference(request.headers.prefer)
+    if (applied) reply.header('preference-applied', applied)
+    check(type, request.body)
+    const until = performance.now() + waitS * 1_000
+
+    const id = uuidv7()
+    // before the job is sent: a short one has ended by the time that its commit is answered
+    let watch = waitS > 0 ? jobEvents.watch(id) : undefined
+    reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
+    try {
+      const accepted = await ledger.accept({ ...newJob(type, request, request.body), id }, readKey(type, request))
+      answerAt(reply, accepted)
+      if (watch && accepted.id !== id) {
+        watch.close()
+        watch = jobEvents.watch(accepted.id, 0)
+      }
+      for (;;) {
+        const progress = await watch?.next(until - performance.now())
+        if (!progress) break
+        if (isOpen(progress.status)) continue
+        return answerEnd(reply, await find(request, accepted.id))
+      }
+      if (on_timeout === 'revoke' && !watch?.isClosed() && (await ledger.cancel(accepted.id))) {
+        throw problem(408, 'JOB_REVOKED', `the job did not end within ${waitS} s and was cancelled, as you asked`)
+      }
+      const job = await find(request, accepted.id)
+      return isOpen(job.status) ? answerOpen(reply, accepted.id, job.status) : answerEnd(reply, job)
+    } finally {
+      watch?.close()
+    }
+  }
+}
+
+export function submitAsync(type: JobType) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    check(type, request.body)
+    const { ledger } = request.server
+    const accepted = await ledger.accept(newJob(type, request, request.body), readKey(type, request))
+    answerAt(reply, accepted)
+    const status = accepted.replayed ? (await ledger.findProgress(accepted.id))?.status : 'queued'
+    return reply.code(202).send({ id: accepted.id, status })
+  }
+}
+
+export function submitBatch(type: JobType) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { ledger, submitterOf } = request.server
+    const { partial } = request.query as { partial: boolean }
+    const payloads = request.body as unknown[]
+    const errors = payloads.flatMap((payload, i) => faultsOf(type, payload).map((fault) => at(i, fault)))
+    const bad = new Set(errors.map(({ item }) => item))
+    const faults = errors.map(({ fault }) => fault).slice(0, 100)
+    if (bad.size && (!partial || bad.size === payloads.length)) {
+      throw problem(422, 'INVALID_BODY', `${bad.size} of ${payloads.length} payloads do not fit; nothing was stored`, {
+        errors: faults
+      })
+    }
+    const places = payloads.flatMap((_, i) => (bad.has(i) ? [] : [i]))
+    const jobs = places.map((i) => newJob(type, request, payloads[i]))
+    const { id, replayed } = await ledger.acceptBatch(submitterOf(request), jobs, readKey(type, request))
+    if (replayed) reply.header('idempotency-replayed', 'true')
+    reply.header('location', `/api/jobs?batch=${id}`)
+    const items = await ledger.findBatch(id)
+    return reply.code(202).send({
+      batch_id: id,
+      items: items.map((one) => ({ id: one.id, status: one.status, item: places[one.item] ?? one.item })),
+      errors: faults
+    })
+  }
+}
+
+function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {
+  const { run_at, expires_in, timeout } = request.query as Timing
+  const runAt = run_at === undefined ? undefined : new Date(run_at)
+  return {
+    type: type.name,
+    payload,
+    submitter: request.server.submitterOf(request),
+    trace: request.id,
+    ...(runAt && { runAt }),
+    // counted from when it may begin
+    ...(expires_in !== undefined && {
+      expiresAt: new Date(Math.max(runAt?.getTime() ?? 0, Date.now()) + expires_in * 1_000)
+    }),
+    ...(timeout !== undefined && { timeoutMs: Math.round(timeout * 1_000) })
+  }
+}
+
+/** What the schema of the route cannot see: a submission's data must fit the form that it names. */
+function faultsOf(type: JobType, payload: unknown): Fault[] {
+  return type.checkPayload(payload).errors ?? []
+}
+
+/** @throws problem 422 `INVALID_BODY` */
+export function check(type: JobType, payload: unknown): void {
+  const errors = faultsOf(type, payload)
+  if (errors.length) throw problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
+}
+
+const at = (item: number, { pointer, detail }: Fault) => ({ item, fault: { pointer: `/${item}${pointer}`, detail } })
+
+/** The same request is the same payload at the same address, with the same timing. */
+const readKey = (type: JobType, request: FastifyRequest) =>
+  request.server.idempotency.readKey(request, {
+    route: `/api/jobs/${type.name}`,
+    asked: [request.routeOptions.url, request.query, request.body]
+  })
+
+export function answerAt(reply: FastifyReply, { id, replayed }: { id: string; replayed: boolean }): void {
+  reply.header('location', `/api/jobs/${id}`)
+  if (replayed) reply.header('idempotency-replayed', 'true')
+}
+
+export function answerOpen(reply: FastifyReply, id: string, status: string): FastifyReply {
+  return reply.code(202).header('retry-after', 1).send({ id, status })
+}
+
+export const isOpen = (status: string) => status === 'queued' || status === 'active'
+
+/** @throws problem 404 `JOB_NOT_FOUND` */
+export async function find(request: FastifyRequest, id: string) {
+  const job = await request.server.ledger.find(id.toLowerCase())
+  if (!job) throw problem(404, 'JOB_NOT_FOUND', `no job ${id}`)
+  return job
+}

@@ -1,0 +1,55 @@
+/** SQL that changes jobs as their owners wish: cancel, forget. */
+import type { Pool } from 'pg'
+import type { JobFilter } from './list.js'
+
+type Queryable = Pick<Pool, 'query'>
+
+/** Ends a job that is not finished; answers whether it was so. A running one is aborted when its consumer next renews its lease. */
+export async function cancelJob(db: Queryable, id: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'cancel_job',
+    text: `update jobs
+              set state = 'cancelled', finished_at = now(), version = version + 1, lease_until = null,
+                  delivery_id = null, delivered_at = null
+            where id = $1 and state in ('queued', 'active')`,
+    values: [id]
+  })
+  return rowCount === 1
+}
+
+/** Takes the result away; the row stays and says when. */
+export async function forgetResult(db: Queryable, id: string): Promise<void> {
+  await db.query({
+    name: 'forget_result',
+    text: `update jobs set result = null, forgotten_at = now(), version = version + 1
+            where id = $1 and state = 'succeeded' and forgotten_at is null`,
+    values: [id]
+  })
+}
+
+export interface DeadJob {
+  id: string
+  type: string
+  payload: unknown
+}
+
+/** Dead jobs that fit and were not repeated yet, oldest first, at most `limit`; `matching` counts them all. */
+export async function findReplayable(
+  db: Queryable,
+  { type, errorCode, createdFrom, createdBefore }: DeadFilter,
+  limit: number
+): Promise<{ matching: number; jobs: DeadJob[] }> {
+  const { rows } = await db.query<DeadJob & { matching: number }>({
+    name: 'find_replayable',
+    text: `select id, type, payload, (count(*) over ())::int as matching
+             from jobs
+            where state = 'dead' and ($1::text is null or type = $1) and ($2::text is null or error ->> 'code' = $2)
+              and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)
+              and not exists (select from jobs as repeat where repeat.replay_of = jobs.id)
+            order by id limit $5`,
+    values: [type ?? null, errorCode ?? null, createdFrom ?? null, createdBefore ?? null, limit]
+  })
+  return { matching: rows[0]?.matching ?? 0, jobs: rows }
+}
+
+export type DeadFilter = Pick<JobFilter, 'type' | 'errorCode' | 'createdFrom' | 'createdBefore'>

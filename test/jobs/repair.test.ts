@@ -1,0 +1,132 @@
+/** Dead letters and the balance: what operators see and do. */
+import assert from 'node:assert/strict'
+import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
+import { balanced, readJob, settled, startFaultStack } from '../helpers/fault-stack.js'
+import { createApi, probe } from './api.js'
+
+const stack = await startFaultStack(t)
+const [gateway] = await Promise.all([stack.gateway(), stack.consumer()])
+const api = createApi(gateway)
+
+async function makeDead(marker: string): Promise<string> {
+  const id = await api.send({ marker, action: 'give-up' })
+  await eventually(async () => assert.equal(await api.status(id), 'dead'))
+  return id
+}
+
+t.test('a dead job is read with what it carried and all its attempts', async (t) => {
+  const id = await makeDead('read me')
+  t.match((await api.get(`/api/jobs/${id}`)).body, {
+    status: 'dead',
+    payload: { data: { marker: 'read me' } },
+    error: { detail: 'as the probe says' },
+    replayed_by: null
+  })
+  t.match((await api.get(`/api/jobs/${id}/attempts`)).body.items, [
+    { attempt: 1, outcome: 'gave_up', error: { detail: 'as the probe says' } }
+  ])
+  t.ok(
+    (await api.get('/api/jobs?state=dead&error_code=HANDLER_FAILED')).body.items.some(
+      (job: { id: string }) => job.id === id
+    )
+  )
+})
+
+t.test('it is repeated with an edited payload: checked, the original kept, both linked, once', async (t) => {
+  const id = await makeDead('edit me')
+  const replay = (body?: unknown, headers?: Record<string, string>) =>
+    api.call('POST', `/api/jobs/${id}/replay`, body, headers)
+  t.match(await replay({ payload: { form: 'probe', data: {} } }), {
+    status: 422,
+    body: { code: 'INVALID_BODY', errors: [{ pointer: /^\/data/ }] }
+  })
+  t.match(await replay({ other: 1 }), { status: 422 })
+  const key = { 'idempotency-key': 'replay-once' }
+  const { status, body } = await replay({ payload: probe({ marker: 'edited' }) }, key)
+  t.equal(status, 202)
+  t.match(await settled(stack.db, [body.id]), [{ state: 'succeeded', effects: 1 }])
+  t.match((await api.get(`/api/jobs/${body.id}`)).body, { replay_of: id, payload: { data: { marker: 'edited' } } })
+  t.match((await api.get(`/api/jobs/${id}`)).body, {
+    status: 'dead',
+    replayed_by: body.id,
+    payload: { data: { marker: 'edit me' } }
+  })
+  const again = await replay({ payload: probe({ marker: 'edited' }) }, key)
+  t.match(again, { status: 202, body: { id: body.id } })
+  t.equal(again.headers.get('idempotency-replayed'), 'true')
+  t.match(await replay(), { status: 409, body: { code: 'JOB_REPLAYED' } })
+  t.match(await api.call('POST', `/api/jobs/${body.id}/replay`), { status: 409, body: { code: 'JOB_NOT_DEAD' } })
+})
+
+t.test('all that fit are repeated; a dry run counts them and does nothing', async (t) => {
+  const ids = await Promise.all(Array.from({ length: 12 }, (_, n) => makeDead(`many ${n}`)))
+  await stack.db.query(`update jobs set payload = jsonb_set(payload, '{data,action}', '"store"') where id = any($1)`, [
+    ids.slice(1)
+  ])
+  await stack.db.query(`update jobs set payload = '{"form": "gone", "data": {}}' where id = $1`, [ids[0]])
+  const filter = {
+    type: 'probe',
+    error_code: 'HANDLER_FAILED',
+    created_after: new Date(Date.now() - 60_000).toISOString()
+  }
+  const dry = await api.post('/api/jobs/replay', { ...filter, dry_run: true })
+  t.equal(dry.status, 200)
+  const { matching } = dry.body
+  t.ok(matching >= 12)
+  t.match(dry.body, { replayed: 0, refused: [] })
+  t.equal(
+    (await api.post('/api/jobs/replay', { ...filter, dry_run: true })).body.matching,
+    matching,
+    'nothing happened'
+  )
+  t.equal((await api.post('/api/jobs/replay', { ...filter, type: 'store-submission', dry_run: true })).body.matching, 0)
+  t.equal((await api.post('/api/jobs/replay', filter)).status, 422, 'whether it is a dry run must be said')
+  const wet = await api.post('/api/jobs/replay', { ...filter, dry_run: false })
+  t.match(wet.body, { matching, replayed: matching - 1, refused: [{ id: ids[0], detail: /\/form/ }] })
+  const { rows } = await stack.db.query<{ id: string }>('select id from jobs where replay_of = any($1)', [ids])
+  t.equal(rows.length, 11)
+  const repeated = await settled(
+    stack.db,
+    rows.map(({ id }) => id)
+  )
+  t.ok(repeated.every(({ state }) => state === 'succeeded'))
+  t.match((await api.post('/api/jobs/replay', { ...filter, dry_run: false })).body.replayed, Number)
+  const twice = await stack.db.query(
+    'select replay_of from jobs where replay_of is not null group by replay_of having count(*) > 1'
+  )
+  t.strictSame(twice.rows, [], 'none is repeated twice')
+  await balanced(stack.db)
+})
+
+t.test('the balance holds, and a row that is gone shows; so does an effect that is gone', async (t) => {
+  const contact = { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true }
+  const { body } = await api.post('/api/jobs/store-submission', { form: 'contact', data: contact })
+  t.match(body, { submission_id: /^[0-9a-f-]{36}$/ })
+  const read = async () => (await api.get('/api/jobs/balance')).body
+  const good = await read()
+  t.match(good, { balanced: true, effects: [{ type: 'store-submission', succeeded: 1, rows: 1 }] })
+  t.equal(
+    good.accepted,
+    Object.values<number>(good.states).reduce((a, b) => a + b, 0)
+  )
+
+  await stack.db.query('delete from submissions where id = $1', [body.submission_id])
+  t.match(await read(), { balanced: false, effects: [{ succeeded: 1, rows: 0 }] })
+  await stack.db.query('delete from jobs where id = $1', [body.submission_id])
+  const short = await read()
+  t.equal(short.balanced, false)
+  t.equal(short.accepted, good.accepted)
+})
+
+t.test('the age of the oldest waiting job is told for each queue', async (t) => {
+  const later = await api.send({}, `?run_at=${new Date(Date.now() + 3_600_000).toISOString()}`)
+  await stack.db.query(`insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, run_at)
+    values (gen_random_uuid(), 'newer', 'elsewhere', '{}', 1, 1, 1000, 'x', now() - interval '5 minutes')`)
+  const { queues } = (await api.get('/api/jobs/balance')).body
+  const [queue] = queues.filter(({ queue }: { queue: string }) => queue === 'elsewhere')
+  t.match(queue, { waiting: 1 })
+  t.ok(queue.oldest_waits_s >= 300 && queue.oldest_waits_s < 400)
+  t.match(await readJob(stack.db, later), { state: 'queued' })
+  t.equal((await api.call('DELETE', `/api/jobs/${later}`)).status, 204)
+})

@@ -32,6 +32,8 @@ export interface JobType extends JobDefinition {
   checkResult: Check
   /** Bytes of the longest body that can fit. */
   longestPayload: number
+  /** Bytes of the longest result that can fit. */
+  longestResult: number
 }
 
 export interface Registry {
@@ -90,6 +92,7 @@ export function buildRegistry({ forms, jobs }: Definitions): Registry {
           name,
           checkPayload: job.payload === SubmissionPayload ? withForms(checkPayload, builtForms) : checkPayload,
           checkResult: compile(job.result),
+          longestResult: longestJson(job.result),
           longestPayload:
             job.payload === SubmissionPayload
               ? Math.max(...[...builtForms.values()].map((form) => form.longestBody)) + ENVELOPE

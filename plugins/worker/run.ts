@@ -9,6 +9,9 @@ import type { AbortReason, ClaimedJob, Held, Leases } from './leases.js'
 /** Time that a handler gets to end after its signal aborted, in ms. */
 const STUBBORN_MS = 10_000
 
+/** Bytes of the largest result that is kept, as JSON. */
+const MOST_RESULT = 1_048_576
+
 export interface RunOptions {
   app: FastifyInstance
   registry: Registry
@@ -87,7 +90,14 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
   function judge(job: ClaimedJob, ended: Settled, i: number, signal: AbortSignal): Ending {
     if (ended.error !== undefined) return judgeError(job, ended.error, signal)
     const result = ended.results?.[i]
-    const { errors } = registry.jobs.get(job.type)?.checkResult(result) ?? {}
+    const definition = registry.jobs.get(job.type)
+    const { errors } = definition?.checkResult(result) ?? {}
+    if (!errors && isTooLarge(result, definition?.longestResult)) {
+      const tooLarge = Object.assign(new Error(`the result has more than ${MOST_RESULT} bytes`), {
+        code: 'RESULT_TOO_LARGE'
+      })
+      return judgeError(job, tooLarge, signal)
+    }
     if (!errors) return { job, outcome: 'done', result }
     const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
     return judgeError(job, Object.assign(new Error(detail), { code: 'RESULT_INVALID' }), signal)
@@ -137,6 +147,10 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     return `${registry.jobs.get(job?.type ?? '')?.queue}.${job?.type}`
   }
 }
+
+/** Measured only where the schema lets a result be that large. */
+const isTooLarge = (result: unknown, longest = 0) =>
+  longest > MOST_RESULT && Buffer.byteLength(JSON.stringify(result) ?? '') > MOST_RESULT
 
 interface Settled {
   results?: unknown[]

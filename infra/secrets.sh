@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 umask 077
-for name in SECRET_KEY DATABASE_OWNER_PASSWORD DATABASE_PASSWORD; do
+for name in SECRET_KEY API_KEY DATABASE_OWNER_PASSWORD DATABASE_PASSWORD; do
   [ -z "$(printenv "$name" || true)" ] || continue
   grep -qs "^$name=." .env && continue
   [ -s .env ] || echo '# Settings of this installation; .env.example lists all. Not for version control.' > .env

@@ -19,8 +19,8 @@ export const MUTANTS: Record<string, Replacement[]> = {
   'answer-before-commit': [
     {
       file: 'plugins/ledger/accept.js',
-      from: 'const outcome = await commit({ id, key, type, json })',
-      to: 'commit({ id, key, type, json }).catch(() => {}); return { id, replayed: false };\nconst outcome = await commit()'
+      from: 'const outcome = await commit(item)',
+      to: 'commit(item).catch(() => {}); return { id: item.id, replayed: false };\nconst outcome = await commit(item)'
     }
   ],
   /** Rule 5: an attempt ends its job whoever runs it by now. */

@@ -55,6 +55,7 @@ export async function prepareStack(): Promise<Stack> {
     PORT: String(port),
     HOST: '127.0.0.1',
     SECRET_KEY: SECRET,
+    API_KEY: SECRET,
     DATABASE_OWNER_PASSWORD: 'owner',
     DATABASE_PASSWORD: 'app',
     SUBMISSIONS_PER_MINUTE: '1000000',

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
 import { findProgram } from '../../infra/local/programs.js'
 import { eventually } from '../helpers/eventually.js'
-import { startConsumer, startGateway } from '../helpers/processes.js'
+import { KEY, startConsumer, startGateway } from '../helpers/processes.js'
 import { startPostgres, startRedis } from '../helpers/services.js'
 import { buildExampleProject } from './example-project.js'
 import { findCodeBlocks, findFileLinks, findSection, ROOT, readReadme } from './readme.js'
@@ -36,7 +36,11 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
   t.teardown(() => database.end())
   const count = async (sql: string, values: unknown[] = []) => Number((await database.query(sql, values)).rows[0].count)
   const countSubmissions = (where: string) => count(`select count(*) from submissions where ${where}`)
-  const type = (code: string) => runShell(code.replaceAll('http://127.0.0.1:3000', gateway.url))
+  await writeFile(join(folder, '.env'), `API_KEY=${KEY['x-api-key']}\n`)
+  const [key = ''] = blocks.flatMap(({ code }) =>
+    code.startsWith('key=') ? [code.replace('.env', join(folder, '.env'))] : []
+  )
+  const type = (code: string) => runShell(key + code.replaceAll('http://127.0.0.1:3000', gateway.url))
   const send = async (body: object) => {
     const answer = await fetch(`${gateway.url}/async/guest-book`, {
       method: 'POST',
@@ -47,7 +51,8 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
   }
 
   await t.test('each of its curl commands works as it stands', async (t) => {
-    const [sync = '', async = '', follow = '', mistake = '', guestBook = '', ...more] = commands
+    const [sync = '', async = '', follow = '', mistake = '', ...others] = commands
+    const [wait = '', cancel = '', dead = '', balance = '', guestBook = '', ...more] = others
     t.strictSame(more, [], 'no command without a test')
 
     const stored = await type(sync)
@@ -67,6 +72,11 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
     const refused = await type(mistake)
     t.match(refused, /^HTTP\/1.1 422 .*content-type: application\/problem\+json/ims)
     for (const field of ['email', 'message', 'consent', 'age']) t.match(refused, new RegExp(`"pointer":"/${field}"`))
+
+    t.match(await type(wait), /^HTTP\/1.1 200 OK.*^preference-applied: wait=10.*"submission_id":"/ims)
+    t.match(await type(cancel), /^{"id":.*"status":"queued".*}HTTP\/1.1 204 No Content/is)
+    t.match(await type(dead), /^{"items":\[\],"next":null}{"matching":0,"replayed":0,"refused":\[\]}$/)
+    t.match(JSON.parse(await type(balance)), { balanced: true, states: { cancelled: 1 } })
 
     t.match(await type(guestBook), /^HTTP\/1.1 201 Created.*"form":"guest-book"/ims)
     t.equal(await countSubmissions("form = 'guest-book'"), 1)

@@ -99,7 +99,7 @@ t.test('B17 containers: every base image comes from REGISTRY', async (t) => {
 })
 
 t.test('A14 containers: secrets have no default, and the services never see that of the owner', async (t) => {
-  t.strictSame(requiredSecrets, ['DATABASE_OWNER_PASSWORD', 'DATABASE_PASSWORD', 'SECRET_KEY'])
+  t.strictSame(requiredSecrets, ['API_KEY', 'DATABASE_OWNER_PASSWORD', 'DATABASE_PASSWORD', 'SECRET_KEY'])
   for (const name of requiredSecrets) t.notMatch(source, new RegExp(`\\$\\{${name}(:-|\\})`), `${name} has no default`)
   for (const name of ['gateway', 'consumer']) t.notMatch(JSON.stringify(serviceOf(name)), 'DATABASE_OWNER', name)
 })
@@ -108,6 +108,7 @@ t.test('containers: every setting reaches both services', async (t) => {
   const settings = Object.keys(Config.properties).filter((name) => name !== 'DATABASE_OWNER_URL')
   const { SHUTDOWN_GRACE_MS } = readConfig({
     SECRET_KEY: 'x'.repeat(32),
+    API_KEY: 'x'.repeat(32),
     DATABASE_URL: 'postgres://localhost',
     REDIS_URL: 'redis://localhost'
   })

@@ -57,6 +57,11 @@ export function lintJob(name: string, job: JobDefinition): string[] {
     ...outOfRange(place, 'limits.maxAttempts', maxAttempts, 1, 100),
     ...outOfRange(place, 'limits.timeoutMs', timeoutMs, 100, 86_400_000),
     ...outOfRange(place, 'limits.batch', batch, 1, 100),
+    ...(batch > 1 && maxAttempts === 1
+      ? [
+          `${place}: limits.maxAttempts must be 2 or more where batch is: a neighbour that fails costs the whole delivery an attempt`
+        ]
+      : []),
     ...outOfRange(place, 'limits.concurrency', concurrency, 1, 100),
     ...findUnbounded(job.payload, 'payload').map((fault) => `${place}: ${fault}`),
     ...findUnbounded(job.result, 'result').map((fault) => `${place}: ${fault}`)

@@ -20,7 +20,7 @@ create table jobs (
   suspect boolean not null default false,               -- its last attempt ended without a word: it travels apart
   delivery_id uuid,                                     -- the trip through Bee-Queue that carries it
   delivered_at timestamptz,
-  progress real,                                        -- 0 to 100
+  progress real check (progress between 0 and 100),
   result jsonb,
   error jsonb,                                          -- { code, detail } of the last attempt that failed
   owner_id uuid,

@@ -7,6 +7,14 @@ export function isOutage(error: unknown): boolean {
   return SYSTEM_CODES.has(code) || CONNECTION_LOST.test(error.message)
 }
 
+/** Whether a statement took longer than it may. When Postgres answers others meanwhile, the statement itself is at fault. */
+export function isSlow(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && error.code === QUERY_CANCELED) || /^query read timeout/i.test(error.message)
+}
+
+const QUERY_CANCELED = '57014'
+
 /** Whether a statement lost to another one: a lock that was not to be had in time, a deadlock. Alone it may come through. */
 export function isPassing(error: unknown): boolean {
   const { code = '' } = error instanceof Error && 'code' in error ? { code: String(error.code) } : {}

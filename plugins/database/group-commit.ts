@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { problem } from '#schema/problem'
-import { isOutage, isPassing } from './faults.js'
+import { isOutage, isPassing, isSlow } from './faults.js'
 
 export interface GroupCommitOptions<Item, Outcome> {
   /**
@@ -22,6 +22,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   maxWaitingBytes?: number
   /** Time from a writer's call until it is told that its item did not get through, in ms. Default 10,000. */
   deadlineMs?: number
+  /** Hears of a failed commit that is going to be tried again. */
+  onRetry?: (error: unknown, items: number) => void
 }
 
 /**
@@ -43,6 +45,9 @@ interface Entry<Item, Outcome> {
   reject: (error: unknown) => void
 }
 
+/** Times that a lone item may take too long. */
+const MOST_SLOW = 2
+
 export function createGroupCommit<Item, Outcome>(
   pool: Pool,
   {
@@ -52,7 +57,8 @@ export function createGroupCommit<Item, Outcome>(
     maxBytes = 1_000_000,
     maxWaiting = 2_000,
     maxWaitingBytes = 8_000_000,
-    deadlineMs = 10_000
+    deadlineMs = 10_000,
+    onRetry = () => {}
   }: GroupCommitOptions<Item, Outcome>
 ): GroupCommit<Item, Outcome> {
   const waiting: Entry<Item, Outcome>[] = []
@@ -79,6 +85,7 @@ export function createGroupCommit<Item, Outcome>(
   /** `unknown`: a commit of these was sent before, and nobody knows what became of it. */
   async function commit(entries: Entry<Item, Outcome>[], unknown = false): Promise<void> {
     let open = refuseLate(entries, unknown ? outcomeUnknown : unavailable)
+    let slow = 0
     for (let pause = 50; open.length; pause = Math.min(pause * 2, 1_000)) {
       let sent = false
       try {
@@ -92,6 +99,16 @@ export function createGroupCommit<Item, Outcome>(
         for (const [i, { resolve }] of open.entries()) resolve(outcomes[i] as Outcome)
         return
       } catch (error) {
+        onRetry(error, open.length)
+        if (isSlow(error) && (await answers())) {
+          // too much at once, or one item that is slow by itself: that one ends alone
+          if (open.length > 1) {
+            const half = Math.ceil(open.length / 2)
+            await commit(open.slice(0, half), true)
+            return commit(open.slice(half), true)
+          }
+          if (++slow === MOST_SLOW) return refuse(open, error)
+        }
         const away = isOutage(error)
         if (!away && open.length > 1) {
           // one bad item fails alone
@@ -114,6 +131,13 @@ export function createGroupCommit<Item, Outcome>(
     if (late.length) refuse(late, reason())
     return entries.filter(({ deadline }) => deadline >= now)
   }
+
+  /** Whether Postgres answers at all. */
+  const answers = () =>
+    pool.query('select 1').then(
+      () => true,
+      () => false
+    )
 
   async function inConnection(work: (client: PoolClient) => Promise<Outcome[]>): Promise<Outcome[]> {
     const client = await pool.connect()

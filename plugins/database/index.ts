@@ -43,9 +43,17 @@ const ABANDONED = [
   'tcp_keepalives_interval=5',
   'tcp_keepalives_count=3'
 ]
-const SESSION_SETTINGS = ['synchronous_commit=on', 'lock_timeout=3000', ...ABANDONED, ...PLANS]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
+/** Postgres gives up a moment before we do, so that nothing of ours goes on there behind our back. */
+const sessionSettings = (queryTimeoutMs: number) =>
+  [
+    'synchronous_commit=on',
+    'lock_timeout=3000',
+    `statement_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
+    ...ABANDONED,
+    ...PLANS
+  ]
+    .map((setting) => `-c ${setting}`)
+    .join(' ')
 
 async function database(app: FastifyInstance, options: DatabaseOptions) {
   const { url, connections = 10, queryTimeoutMs = 5_000, commitDeadlineMs = 10_000, strict = false, onUnfit } = options
@@ -57,7 +65,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     pipeline: true, // statements that do not wait for each other go out together
-    options: SESSION_SETTINGS
+    options: sessionSettings(queryTimeoutMs)
   })
   const { pool } = app.pg
   pool.on('error', (error) => app.log.warn({ err: error }, 'an idle database connection broke'))
@@ -69,7 +77,9 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
   app.decorate('isOutage', isOutage)
   const groups: { drained: () => Promise<void> }[] = []
   app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
-    const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...options })
+    const onRetry = (error: unknown, items: number) =>
+      app.log.warn({ err: error, items }, 'a commit failed; what may succeed is tried again')
+    const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, onRetry, ...options })
     groups.push(group)
     return group
   })

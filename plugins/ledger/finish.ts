@@ -1,10 +1,10 @@
 /** Finish (design rule 5): state and effect in one transaction, guarded by the lease. Finishes share their commits. */
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
-import { groupBy } from '#schema/group-by'
 import {
   type AttemptEnding,
   type ClaimedJob,
+  extendLeases,
   finishFailed,
   finishReleased,
   finishSucceeded,
@@ -24,47 +24,61 @@ export type Store = (tx: PoolClient, jobs: ClaimedJob[], results: unknown[]) => 
 /** `tellEnd` hears the ids of each commit, after it. */
 export function createFinish(app: FastifyInstance, tellEnd: (ids: string[]) => void) {
   const stores = new Map<string, Store>()
+  /** One a type: a store that is slow or stuck holds up its own jobs alone. */
+  const groups = new Map<string, (ending: Ending) => Promise<boolean>>()
 
-  const finish = app.groupCommit({
-    // work that is done is written however long Postgres is away; how much can wait is bound by what runs
-    deadlineMs: Number.POSITIVE_INFINITY,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
-    sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
-    write: async (client, endings) => {
-      const ofOutcome = <O extends Ending['outcome']>(...outcomes: O[]) =>
-        endings.filter((ending): ending is Extract<Ending, { outcome: O }> =>
-          outcomes.some((o) => o === ending.outcome)
-        )
-      const done = ofOutcome('done')
-      const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
-      const released = ofOutcome('released')
+  const createGroup = (type: string) =>
+    app.groupCommit({
+      // work that is done is written however long Postgres is away; how much can wait is bound by what runs
+      deadlineMs: Number.POSITIVE_INFINITY,
+      maxWaiting: Number.POSITIVE_INFINITY,
+      maxWaitingBytes: Number.POSITIVE_INFINITY,
+      sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
+      write: async (client, endings) => {
+        try {
+          return await write(client, type, endings)
+        } catch (error) {
+          // while the rows were locked by this very transaction nobody could renew
+          extendLeases(
+            app.pg,
+            endings.map(({ job }) => job)
+          ).catch((failed) => app.log.debug({ err: failed }, 'leases were not extended'))
+          throw error
+        }
+      }
+    })
 
-      const [, ...ended] = await Promise.all([
-        client.query('begin'),
-        done.length ? finishSucceeded(client, done) : [],
-        failed.length ? finishFailed(client, failed) : [],
-        released.length ? finishReleased(client, released) : []
-      ])
-      const ours = new Set(ended.flat().map(nameOf))
-      await storeAll(
-        client,
-        done.filter(({ job }) => ours.has(nameOf(job)))
-      )
-      await client.query('commit')
-      tellEnd(ended.flat().map(({ id }) => id))
-      return endings.map(({ job }) => ours.has(nameOf(job)))
-    }
-  })
+  async function write(client: PoolClient, type: string, endings: Ending[]): Promise<boolean[]> {
+    const ofOutcome = <O extends Ending['outcome']>(...outcomes: O[]) =>
+      endings.filter((ending): ending is Extract<Ending, { outcome: O }> => outcomes.some((o) => o === ending.outcome))
+    const done = ofOutcome('done')
+    const failed = ofOutcome('failed', 'timed_out', 'gave_up', 'schema_mismatch')
+    const released = ofOutcome('released')
 
-  /** Only what was still ours gets its effect. */
-  async function storeAll(client: PoolClient, done: { job: ClaimedJob; result: unknown }[]): Promise<void> {
-    for (const [type, own] of groupBy(done, ({ job }) => job.type)) {
-      const jobs = own.map(({ job }) => job)
-      const results = own.map(({ result }) => result)
-      await stores.get(type)?.(client, jobs, results)
-    }
+    const [, ...ended] = await Promise.all([
+      client.query('begin'),
+      done.length ? finishSucceeded(client, done) : [],
+      failed.length ? finishFailed(client, failed) : [],
+      released.length ? finishReleased(client, released) : []
+    ])
+    const ours = new Set(ended.flat().map(nameOf))
+    // only what was still ours gets its effect
+    const kept = done.filter(({ job }) => ours.has(nameOf(job)))
+    const jobs = kept.map(({ job }) => job)
+    const results = kept.map(({ result }) => result)
+    if (kept.length) await stores.get(type)?.(client, jobs, results)
+    await client.query('commit')
+    tellEnd(ended.flat().map(({ id }) => id))
+    return endings.map(({ job }) => ours.has(nameOf(job)))
   }
 
-  return { finish, storeWith: (type: string, store: Store) => void stores.set(type, store) }
+  return {
+    finish: (ending: Ending): Promise<boolean> => {
+      const { type } = ending.job
+      const group = groups.get(type) ?? createGroup(type)
+      groups.set(type, group)
+      return group(ending)
+    },
+    storeWith: (type: string, store: Store) => void stores.set(type, store)
+  }
 }

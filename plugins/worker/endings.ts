@@ -10,6 +10,8 @@ type Ending = Parameters<FastifyInstance['ledger']['finish']>[0]
 const UNKNOWN_MS = 30_000
 const BACKOFF_MS = 1_000
 const MOST_BACKOFF_MS = 300_000
+/** Longest pause that a handler may ask for: 30 days. */
+const MOST_PAUSE_MS = 2_592_000_000
 
 /**
  * An ending where the payload cannot be run (design rule 12): an unknown type or a newer version is left to a newer consumer,
@@ -26,16 +28,37 @@ export function judgePayload(
   return { job, outcome: 'schema_mismatch', error: { code: 'SCHEMA_MISMATCH', detail: cut(detail) } }
 }
 
-/** The ending of an attempt that threw. */
-export function judgeError(job: ClaimedJob, thrown: unknown, signal?: AbortSignal): Ending {
+export interface Circumstances {
+  /** Of the attempt, when it was aborted. */
+  signal?: AbortSignal
+  /** Whether it was the attempt of several jobs together, so that nobody knows which of them is at fault. */
+  shared?: boolean
+}
+
+/** The ending of an attempt that threw, whatever it threw. */
+export function judgeError(job: ClaimedJob, thrown: unknown, { signal, shared = false }: Circumstances = {}): Ending {
   if (signal?.reason === 'timed_out') {
     const error = { code: 'TIMED_OUT', detail: `the attempt took longer than ${job.timeoutMs} ms` }
     return { job, outcome: 'timed_out', error, retryInMs: backOff(job.attempts) }
   }
-  const error = { code: codeOf(thrown), detail: cut(thrown instanceof Error ? thrown.message : String(thrown)) }
-  const { verdict, retryInMs } = (thrown instanceof Error ? thrown : {}) as Partial<Verdict>
-  if (verdict === 'give-up') return { job, outcome: 'gave_up', error }
-  return { job, outcome: 'failed', error, retryInMs: retryInMs ?? backOff(job.attempts) }
+  const { verdict, retryInMs = Number.NaN, code, detail } = describe(thrown)
+  const error = { code, detail }
+  if (verdict === 'give-up' && !shared) return { job, outcome: 'gave_up', error }
+  const pause = Number.isFinite(retryInMs) ? Math.min(Math.max(retryInMs, 0), MOST_PAUSE_MS) : backOff(job.attempts)
+  return { job, outcome: 'failed', error, retryInMs: pause }
+}
+
+/** What can be told of a thrown value. Reading it may itself throw. */
+function describe(thrown: unknown): Partial<Verdict> & { code: string; detail: string } {
+  try {
+    if (!(thrown instanceof Error)) return { code: 'HANDLER_FAILED', detail: cut(String(thrown)) }
+    const { verdict, retryInMs } = thrown as Partial<Verdict>
+    const given = 'code' in thrown ? String(thrown.code) : ''
+    const code = /^[A-Z][A-Z0-9_]{2,59}$/.test(given) ? given : 'HANDLER_FAILED'
+    return { verdict, retryInMs, code, detail: cut(String(thrown.message)) }
+  } catch {
+    return { code: 'HANDLER_FAILED', detail: 'the handler threw something that cannot be told in words' }
+  }
 }
 
 /** Pause before the next attempt, in ms: 1 s, doubled each time up to 5 minutes, and half of it up to chance. */
@@ -44,10 +67,5 @@ export function backOff(attempts: number, chance = Math.random()): number {
   return Math.round(full * (0.5 + chance / 2))
 }
 
-function codeOf(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-  return /^[A-Z][A-Z0-9_]{2,59}$/.test(code) ? code : 'HANDLER_FAILED'
-}
-
 /** Postgres keeps no NUL, and an error needs no more than a paragraph. */
-const cut = (detail: string) => detail.replaceAll('\0', '').toWellFormed().slice(0, 2_000)
+const cut = (detail: string) => detail.slice(0, 2_000).replaceAll('\0', '').toWellFormed()

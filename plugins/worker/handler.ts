@@ -7,7 +7,7 @@ import type { JobDefinition } from '#schema/job'
 export interface RunContext {
   /** Aborts when the job is cancelled, times out, is taken over, or the consumer stops. */
   signal: AbortSignal
-  /** Tells how far the work is, 0 to 100; shown within about a second. */
+  /** Tells how far the work is, 0 to 100; shown within about a second. What is no number is passed over. */
   progress: (percent: number) => void
   /** Logs with the job's id and trace. */
   log: FastifyBaseLogger
@@ -21,7 +21,7 @@ export interface RunningJob<Payload> {
 /**
  * `run` does one job, `runMany` the jobs of a delivery together and answers their results in order; a handler has one of them.
  * They hold no database connection. What they throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else
- * with the usual back-off. `store` writes the effects inside the transaction that finishes the jobs.
+ * with the usual back-off. What `runMany` throws for several jobs at once condemns none of them: each is tried again, alone. `store` writes the effects inside the transaction that finishes the jobs.
  */
 export interface Handler<Payload, Result> {
   run?: (payload: Payload, context: RunContext & { job: RunningJob<Payload> }) => Result | Promise<Result>

@@ -12,6 +12,7 @@ export interface Held {
   job: ClaimedJob
   /** When it was claimed, by this process' monotonic clock, in ms. */
   since: number
+  /** 0 to 100, or null while the handler says nothing. */
   progress: number | null
   abort: (reason: AbortReason) => void
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
-import { judgeError, judgePayload } from './endings.js'
+import { type Circumstances, judgeError, judgePayload } from './endings.js'
 import type { Handler } from './handler.js'
 import type { AbortReason, ClaimedJob, Held, Leases } from './leases.js'
 
@@ -46,9 +46,7 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
 
   function runTogether(handler: Handler<unknown, unknown>, jobs: ClaimedJob[]) {
     return attempt(jobs, async (controller, held) => {
-      const progress = (percent: number) => {
-        for (const lease of held) lease.progress = percent
-      }
+      const progress = (percent: number) => noteProgress(held, percent)
       const log = app.log.child({ job: nameOf(jobs[0]), jobs: jobs.length })
       const results = await handler.runMany?.(jobs, { signal: controller.signal, progress, log })
       if (results?.length !== jobs.length)
@@ -58,10 +56,8 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
   }
 
   function runAlone(handler: Handler<unknown, unknown>, job: ClaimedJob) {
-    return attempt([job], async (controller, [lease]) => {
-      const progress = (percent: number) => {
-        if (lease) lease.progress = percent
-      }
+    return attempt([job], async (controller, held) => {
+      const progress = (percent: number) => noteProgress(held, percent)
       const log = app.log.child({ job: nameOf(job), jobId: job.id, trace: job.trace })
       return [await handler.run?.(job.payload, { signal: controller.signal, progress, log, job })]
     })
@@ -84,23 +80,31 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     const ended = await settle(work(controller, held), controller.signal)
     clearTimeout(timer)
     if (controller.signal.reason === 'stopping') return // given back by then
-    await Promise.all(jobs.map((job, i) => finish(judge(job, ended, i, controller.signal))))
+    const circumstances = { signal: controller.signal, shared: jobs.length > 1 }
+    await Promise.all(jobs.map((job, i) => finish(judge(job, ended, i, circumstances))))
   }
 
-  function judge(job: ClaimedJob, ended: Settled, i: number, signal: AbortSignal): Ending {
-    if (ended.error !== undefined) return judgeError(job, ended.error, signal)
-    const result = ended.results?.[i]
-    const definition = registry.jobs.get(job.type)
-    const { errors } = definition?.checkResult(result) ?? {}
-    if (!errors && isTooLarge(result, definition?.longestResult)) {
-      const tooLarge = Object.assign(new Error(`the result has more than ${MOST_RESULT} bytes`), {
-        code: 'RESULT_TOO_LARGE'
-      })
-      return judgeError(job, tooLarge, signal)
+  function judge(job: ClaimedJob, ended: Settled, i: number, circumstances: Circumstances): Ending {
+    try {
+      if (ended.error !== undefined) return judgeError(job, ended.error, circumstances)
+      const result = ended.results?.[i]
+      const fault = findFault(job.type, result)
+      return fault ? judgeError(job, fault, circumstances) : { job, outcome: 'done', result }
+    } catch (error) {
+      return judgeError(job, error, circumstances) // a result that cannot even be looked through
     }
-    if (!errors) return { job, outcome: 'done', result }
-    const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
-    return judgeError(job, Object.assign(new Error(detail), { code: 'RESULT_INVALID' }), signal)
+  }
+
+  /** What is wrong with a result, if anything is. */
+  function findFault(type: string, result: unknown): Error | undefined {
+    const definition = registry.jobs.get(type)
+    const { errors } = definition?.checkResult(result) ?? {}
+    if (errors) {
+      const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
+      return Object.assign(new Error(detail), { code: 'RESULT_INVALID' })
+    }
+    if (!isTooLarge(result, definition?.longestResult)) return undefined
+    return Object.assign(new Error(`the result has more than ${MOST_RESULT} bytes`), { code: 'RESULT_TOO_LARGE' })
   }
 
   /** Waits for the work; when it goes on for long after its signal aborted, gives it up and says that the process is broken. */
@@ -131,16 +135,22 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
       else if (outcome !== 'done')
         app.log.warn({ jobId: job.id, trace: job.trace, ending: withoutJob(ending) }, 'an attempt did not succeed')
     } catch (error) {
-      await finishRefused(job, outcome, error)
+      app.log.error({ err: error, jobId: job.id, outcome }, 'an attempt could not be finished')
+      await finishPlainly(job, error)
     } finally {
       leases.drop(job)
     }
   }
 
-  /** The effect could not be written: that is this attempt's error. */
-  async function finishRefused(job: ClaimedJob, outcome: Ending['outcome'], error: unknown): Promise<void> {
-    app.log.error({ err: error, jobId: job.id, outcome }, 'an attempt could not be finished')
-    if (outcome === 'done') await app.ledger.finish(judgeError(job, error)).catch(() => undefined)
+  /** What could not be written is this attempt's error. When even that is refused, the lease lapses and the relay takes the job back. */
+  async function finishPlainly(job: ClaimedJob, error: unknown): Promise<void> {
+    for (const cause of [error, new Error('the ending of the attempt could not be written')]) {
+      const ended = await app.ledger.finish(judgeError(job, cause)).catch((failed) => {
+        app.log.error({ err: failed, jobId: job.id }, 'an attempt could not be ended as failed')
+        return undefined
+      })
+      if (ended !== undefined) return
+    }
   }
 
   function nameOf(job: ClaimedJob | undefined): string {
@@ -155,6 +165,12 @@ const isTooLarge = (result: unknown, longest = 0) =>
 interface Settled {
   results?: unknown[]
   error?: unknown
+}
+
+/** Within 0 and 100; what is no number says nothing. */
+function noteProgress(held: Held[], percent: number): void {
+  if (typeof percent !== 'number' || Number.isNaN(percent)) return
+  for (const lease of held) lease.progress = Math.min(Math.max(percent, 0), 100)
 }
 
 const withoutJob = ({ job: _, ...rest }: Ending) => rest

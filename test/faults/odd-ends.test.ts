@@ -1,5 +1,7 @@
 /** Handlers that answer nonsense, or take their process with them: each has its end. */
+import assert from 'node:assert/strict'
 import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
 import { accept, settled, startFaultStack } from '../helpers/fault-stack.js'
 
 const stack = await startFaultStack(t)
@@ -14,7 +16,8 @@ t.test(
       huge: 'RESULT_TOO_LARGE',
       undefined: 'RESULT_INVALID',
       wrong: 'RESULT_INVALID',
-      text: 'HANDLER_FAILED'
+      text: 'HANDLER_FAILED',
+      nothing: 'HANDLER_FAILED'
     }
     const ids = await Promise.all(
       Object.keys(codes).map((action) => accept(gateway, { marker: `odd ${action}`, action }))
@@ -46,5 +49,36 @@ t.test('a handler that fills the memory ends its process, and after its attempts
   const consumer = await stack.consumer()
   t.match(await settled(db, [id]), [{ state: 'dead', attempts: 2, error: { code: 'CONSUMER_LOST' } }])
   t.match(await settled(db, [neighbour]), [{ state: 'succeeded' }])
+  await consumer.kill('SIGTERM')
+})
+
+t.test(
+  'a store that takes too long fails its own job; those beside it, of its type and others, are stored',
+  async (t) => {
+    const consumer = await stack.consumer()
+    const slow = await accept(gateway, { marker: 'slow store', action: 'slow-store', form: 'probe-brief' })
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        accept(gateway, { marker: `beside slow ${n}`, form: n % 2 ? 'probe-brief' : 'contact' })
+      )
+    )
+    t.ok((await settled(db, ids)).every(({ state, attempts }) => state === 'succeeded' && attempts === 1))
+    t.match(await settled(db, [slow]), [{ state: 'dead', attempts: 2, effects: 0 }])
+    await consumer.kill('SIGTERM')
+  }
+)
+
+t.test('progress beyond its bounds harms nobody', async (t) => {
+  const consumer = await stack.consumer()
+  const ids = await Promise.all([
+    accept(gateway, { marker: 'beyond', action: 'beyond', ms: 2_500 }),
+    accept(gateway, { marker: 'beside beyond', action: 'sleep', ms: 8_000 })
+  ])
+  await eventually(async () => {
+    const { status, progress } = Object(await (await fetch(`${gateway.url}/async/probe/${ids[0]}`)).json())
+    assert.equal(status, 'active')
+    assert.equal(progress, 0)
+  })
+  t.ok((await settled(db, ids)).every(({ state, attempts }) => state === 'succeeded' && attempts === 1))
   await consumer.kill('SIGTERM')
 })

@@ -15,6 +15,9 @@ const sql = connect(t, postgres.ownerUrl)
 await sql('create table things (id uuid primary key, n integer not null)')
 await sql('grant select, insert on things to beeline_app')
 
+/** Number of a thing whose insert takes too long. */
+const SLOW = -1
+
 interface Thing {
   id: string
   n: number | string
@@ -149,6 +152,33 @@ t.test('rule 1: one bad row in a shared commit fails alone', async (t) => {
   t.strictSame(told.filter((code) => code !== 'ok').sort(), ['22003', '22P02'])
   t.equal(await countKept(good), 20)
   t.strictSame(groups, [1, 22, ...Array(22).fill(1)])
+})
+
+t.test('rule 1: one row that takes too long fails alone, however long its writer may wait', async (t) => {
+  const failures: number[] = []
+  const { write } = await createWriter(t, {
+    deadlineMs: Number.POSITIVE_INFINITY,
+    onRetry: (_error: unknown, items: number) => void failures.push(items),
+    write: async (client: PoolClient, given: unknown[]) => {
+      const all = given as Thing[] // as they are sent below
+      await client.query('begin')
+      if (all.some(({ n }) => n === SLOW)) await client.query('select pg_sleep(5)')
+      await client.query('insert into things select * from unnest($1::uuid[], $2::int[]) on conflict (id) do nothing', [
+        all.map(({ id }) => id),
+        all.map(({ n }) => n)
+      ])
+      await client.query('commit')
+      return all.map(({ id }) => id)
+    }
+  })
+  const good = things(7)
+  const first = write(thing())
+  const slow = write(thing(SLOW))
+  const answers = good.map((one) => write(one))
+  t.match(await slow.catch((error) => error), { code: '57014' })
+  await Promise.all([first, ...answers])
+  t.equal(await countKept(good), 7)
+  t.strictSame(failures, [8, 4, 2, 1, 1], 'halves, then the one twice')
 })
 
 t.test('rule 1: a lost connection is tried again with the same rows, and they are stored once', async (t) => {

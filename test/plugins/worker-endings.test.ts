@@ -52,7 +52,7 @@ t.test(
     t.match(endingOf('a text'), { error: { code: 'HANDLER_FAILED', detail: 'a text' } })
     t.match(endingOf(undefined), { error: { detail: 'undefined' } })
     const { error } = endingOf(new Error(`a\0${'x'.repeat(5_000)}\ud800`)) as { error: { detail: string } } // outcome is 'failed'
-    t.equal(error.detail.length, 2_000)
+    t.equal(error.detail.length, 1_999)
     t.notMatch(error.detail, '\0')
     t.ok(error.detail.isWellFormed())
   }
@@ -63,9 +63,50 @@ t.test('a handler says itself whether and when another attempt makes sense', asy
   t.notOk('retryInMs' in judgeError(claimed(), giveUp('no')), 'giving up is for good')
   t.match(judgeError(claimed(), retryIn(7_000, 'busy')), { outcome: 'failed', retryInMs: 7_000 })
   const { signal } = Object.assign(new AbortController())
-  t.match(judgeError(claimed(), new Error('x'), signal), { outcome: 'failed' })
-  t.match(judgeError(claimed(), new Error('x'), AbortSignal.abort('timed_out')), {
+  t.match(judgeError(claimed(), new Error('x'), { signal }), { outcome: 'failed' })
+  t.match(judgeError(claimed(), new Error('x'), { signal: AbortSignal.abort('timed_out') }), {
     outcome: 'timed_out',
     error: { code: 'TIMED_OUT' }
   })
+})
+
+t.test('whatever is thrown has an ending that Postgres can keep', async (t) => {
+  const unreadable = new Proxy(new Error('x'), {
+    get() {
+      throw new Error('not even that')
+    }
+  })
+  const odd = [
+    Object.create(null),
+    Symbol('odd'),
+    undefined,
+    null,
+    0n,
+    () => {},
+    unreadable,
+    Object.assign(new Error('x'), { message: undefined }),
+    Object.assign(new Error('x'), { message: { deep: 1 } }),
+    Object.assign(new Error('x'), { code: Object.create(null) }),
+    Object.assign(new Error('x'), { verdict: 'odd', retryInMs: 'soon' })
+  ]
+  for (const thrown of odd) {
+    const ending = judgeError(claimed(), thrown)
+    t.match(ending, { outcome: 'failed', error: { code: 'HANDLER_FAILED', detail: String }, retryInMs: Number })
+    t.ok('retryInMs' in ending && Number.isFinite(ending.retryInMs))
+  }
+  const { error } = judgeError(claimed(), giveUp(`${'x'.repeat(1_999)}😀`)) as { error: { detail: string } }
+  t.ok(error.detail.isWellFormed(), 'cut in the middle of a character')
+})
+
+t.test('a pause that is none is the usual one, and none is longer than 30 days', async (t) => {
+  for (const odd of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const { retryInMs = 0 } = judgeError(claimed(), retryIn(odd, 'later')) as { retryInMs?: number }
+    t.ok(retryInMs > 0 && retryInMs <= 1_000)
+  }
+  t.match(judgeError(claimed(), retryIn(1e18, 'later')), { retryInMs: 2_592_000_000 })
+  t.match(judgeError(claimed(), retryIn(-5, 'at once')), { retryInMs: 0 })
+})
+
+t.test('giving up for several jobs at once condemns none of them', async (t) => {
+  t.match(judgeError(claimed(), giveUp('one of us'), { shared: true }), { outcome: 'failed', retryInMs: Number })
 })

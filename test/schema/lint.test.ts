@@ -13,7 +13,7 @@ const JOB = defineJob({
   version: 1,
   payload: Type.Object({}, { additionalProperties: false }),
   result: Type.Null(),
-  limits: { maxAttempts: 1, timeoutMs: 1000, batch: 1, concurrency: 1 }
+  limits: { maxAttempts: 2, timeoutMs: 1000, batch: 1, concurrency: 1 }
 })
 
 const form = (changes: Partial<FormDefinition>) => lintForm('a-form', { ...FORM, ...changes }, JOBS)
@@ -52,6 +52,13 @@ t.test('D24 limits out of their range are named', async (t) => {
     t.strictSame(job({ limits: { ...limits, ...change } }), [`schema/jobs/a-job.ts: ${fault}`])
   }
   t.equal(job({ limits: broken({}) }).length, 4)
+})
+
+t.test('jobs that travel together need a second attempt', (t) => {
+  const [fault = '', ...more] = job({ limits: { ...JOB.limits, batch: 20, maxAttempts: 1 } })
+  t.match(fault, 'limits.maxAttempts must be 2 or more')
+  t.strictSame(more, [])
+  t.end()
 })
 
 t.test('names that a URL or Bee-Queue would not bear are refused', async (t) => {

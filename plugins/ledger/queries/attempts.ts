@@ -149,6 +149,19 @@ export async function finishReleased(
   return rows
 }
 
+/** Extends leases in which a finish is tried again. */
+export async function extendLeases(db: Pick<Pool, 'query'>, attempts: Attempt[]): Promise<void> {
+  await db.query({
+    name: 'extend_leases',
+    text: `update jobs set lease_until = now() + make_interval(secs => ${LEASE_S}) where ${HELD}`,
+    values: byAttempt(
+      attempts,
+      (attempt) => attempt,
+      () => null
+    )
+  })
+}
+
 export interface Lease extends Attempt {
   /** 0 to 100, or null while the handler says nothing. */
   progress: number | null

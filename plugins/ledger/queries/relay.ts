@@ -4,12 +4,17 @@ import type { JobState } from '#schema/job'
 import { LEASE_S } from './attempts.js'
 import { IS_QUEUED } from './states.js'
 
+/** Rows that one statement changes at the most; the next turn goes on. */
+const MOST_AT_ONCE = 5_000
+
 /** Ends what waited beyond its time. */
 export async function expireJobs(client: PoolClient): Promise<void> {
   await client.query({
     name: 'expire_jobs',
     text: `update jobs set state = 'expired', finished_at = now(), version = version + 1, delivery_id = null, delivered_at = null
-            where state = 'queued' and expires_at is not null and expires_at <= now()`
+            where id = any(array(
+                    select id from jobs where state = 'queued' and expires_at is not null and expires_at <= now()
+                     limit ${MOST_AT_ONCE} for update skip locked))`
   })
 }
 
@@ -122,13 +127,16 @@ export async function listWaitingQueues(client: PoolClient): Promise<string[]> {
   return rows.map(({ queue }) => queue)
 }
 
-/** Moves what has waited in a queue for a minute to the queues that its types have now; answers how many rows. */
+/** Moves some of what has waited in a queue for a minute to the queues that its types have now; answers how many rows. */
 export async function moveWaiting(client: PoolClient, from: string, queueOf: Record<string, string>): Promise<number> {
   const { rowCount } = await client.query({
     name: 'move_waiting',
-    text: `update jobs set queue = $2::jsonb ->> type, delivery_id = null, delivered_at = null
-            where state = 'queued' and queue = $1 and $2::jsonb ? type
-              and greatest(run_at, delivered_at) < now() - interval '60 s'`,
+    text: `update jobs set queue = $2::jsonb ->> type, version = version + 1, delivery_id = null, delivered_at = null
+            where id = any(array(
+                    select id from jobs
+                     where state = 'queued' and queue = $1 and $2::jsonb ? type
+                       and greatest(run_at, delivered_at) < now() - interval '60 s'
+                     limit ${MOST_AT_ONCE} for update skip locked))`,
     values: [from, JSON.stringify(queueOf)]
   })
   return rowCount ?? 0

@@ -1,5 +1,5 @@
 /** The private part: who may use it says so with a key. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { problem } from '#schema/problem'
@@ -17,11 +17,10 @@ declare module 'fastify' {
 }
 
 async function auth(app: FastifyInstance, { apiKey }: AuthOptions) {
-  const expected = apiKey ? digest(apiKey) : undefined
+  const expected = apiKey ? Buffer.from(apiKey) : undefined
   app.decorate('requireKey', async (request, reply) => {
     const given = readKey(request)
-    // digests have one length, whatever was sent
-    if (expected && given !== undefined && timingSafeEqual(digest(given), expected)) return
+    if (expected && given !== undefined && isSame(Buffer.from(given), expected)) return
     reply.header('www-authenticate', 'Bearer realm="api"')
     throw problem(401, 'AUTHENTICATION_REQUIRED', 'send your key as X-API-Key, or as Authorization: Bearer')
   })
@@ -33,6 +32,7 @@ function readKey({ headers }: FastifyRequest): string | undefined {
   return /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
 }
 
-const digest = (text: string) => createHash('sha256').update(text).digest()
+/** Takes the same time wherever they differ; only the length can be told from it. */
+const isSame = (given: Buffer, expected: Buffer) => given.length === expected.length && timingSafeEqual(given, expected)
 
 export default fp(auth, { name: 'auth', fastify: '5.x' })

@@ -31,7 +31,7 @@ const MOST_WATCHES = 10_000
 
 async function jobEvents(app: FastifyInstance, { prefix = 'bq', listen = false }: JobEventsOptions) {
   const channel = `${prefix}:ended`
-  const watches = createWatches(app.ledger.findProgress)
+  const watches = createWatches(app.ledger)
 
   app.ledger.onEnd((ids) => {
     if (app.redis.status !== 'ready') return

@@ -1,8 +1,10 @@
 /** Those who wait for changes of jobs. All share one clock and, through the ledger's grouped look-up, its statements. */
 import type { FastifyInstance } from 'fastify'
 
-type FindProgress = FastifyInstance['ledger']['findProgress']
-export type Progress = NonNullable<Awaited<ReturnType<FindProgress>>>
+type Ledger = Pick<FastifyInstance['ledger'], 'find' | 'findProgress'>
+type Job = NonNullable<Awaited<ReturnType<Ledger['find']>>>
+/** How far a job is; the whole job when it has just ended. */
+export type Progress = NonNullable<Awaited<ReturnType<Ledger['findProgress']>>> & { job?: Job }
 
 /** Pauses between two looks into the ledger: they grow from the first to the last. */
 const FIRST_PAUSE_MS = 100
@@ -32,15 +34,15 @@ interface Watcher {
   wake: () => void
 }
 
-export function createWatches(findProgress: FindProgress) {
+export function createWatches(ledger: Ledger) {
   const byJob = new Map<string, Set<Watcher>>()
   let count = 0
   let timer: NodeJS.Timeout | undefined
 
-  async function look(watcher: Watcher) {
+  async function look(watcher: Watcher, hasEnded = false) {
     watcher.looking = true
     watcher.due = Number.POSITIVE_INFINITY
-    const progress = await findProgress(watcher.id).catch(() => undefined) // it is asked again
+    const progress = await find(watcher.id, hasEnded).catch(() => undefined) // it is asked again
     watcher.looking = false
     // told of the end while the ledger was being asked: ask again at once
     watcher.due = Math.min(watcher.due, performance.now() + watcher.pause)
@@ -48,6 +50,13 @@ export function createWatches(findProgress: FindProgress) {
     if (!progress || progress.version === watcher.seen) return
     watcher.found = progress
     watcher.wake()
+  }
+
+  /** Who is told of an end wants the result: one look-up brings both. */
+  async function find(id: string, hasEnded: boolean): Promise<Progress | undefined> {
+    if (!hasEnded) return ledger.findProgress(id)
+    const job = await ledger.find(id)
+    return job && { ...job, job }
   }
 
   function tick() {
@@ -112,7 +121,7 @@ export function createWatches(findProgress: FindProgress) {
       for (const id of ids) {
         for (const watcher of byJob.get(id) ?? []) {
           if (watcher.looking) watcher.due = 0
-          else void look(watcher)
+          else void look(watcher, true)
         }
       }
     },

@@ -7,10 +7,10 @@ import { find, isOpen } from './submit.js'
 const HEARTBEAT_MS = 15_000
 
 export async function followJob(request: FastifyRequest, reply: FastifyReply) {
-  const { id, status, version } = await find(request, (request.params as { id: string }).id)
+  const { id, status: first, version } = await find(request, (request.params as { id: string }).id)
   const seen = request.headers['last-event-id']
   // a browser connects again for ever unless it is told that there is nothing more
-  if (!isOpen(status) && seen === String(version)) return reply.code(204).send()
+  if (!isOpen(first) && seen === String(version)) return reply.code(204).send()
   const watch = request.server.jobEvents.watch(id, 0)
   reply.raw.once('close', watch.close)
 
@@ -23,9 +23,10 @@ export async function followJob(request: FastifyRequest, reply: FastifyReply) {
         yield ': still here\n\n'
         continue
       }
-      const { version, ...told } = progress
-      open = isOpen(told.status)
+      const { version, status, attempts } = progress
+      open = isOpen(status)
       if (String(version) === seen && open) continue
+      const told = { id, status, progress: progress.progress, attempts }
       yield `id: ${version}\nevent: state\ndata: ${JSON.stringify(told)}\n\n`
     }
     watch.close()

@@ -39,7 +39,7 @@ export function submitAndWait(type: JobType) {
         const progress = await watch?.next(until - performance.now())
         if (!progress) break
         if (isOpen(progress.status)) continue
-        return answerEnd(reply, await find(request, accepted.id))
+        return answerEnd(reply, progress.job ?? (await find(request, accepted.id)))
       }
       if (on_timeout === 'revoke' && !watch?.isClosed() && (await ledger.cancel(accepted.id))) {
         throw problem(408, 'JOB_REVOKED', `the job did not end within ${waitS} s and was cancelled, as you asked`)

@@ -1,6 +1,6 @@
 /** The load: wrk, or autocannon where wrk is not installed. */
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -29,15 +29,36 @@ export const WARM_UP_SECONDS = 2
 
 const run = promisify(execFile)
 
-/** Requests post this body; without one they get. */
-export async function createLoad(folder: string, body?: object): Promise<Load> {
-  const json = body && JSON.stringify(body)
-  const fill = (url: string, requests: number) => fillWithAutocannon(url, json, requests)
+/** What is sent over and over. */
+export interface Asked {
+  /** Posted as JSON; without it the request is a GET. */
+  body?: object
+  headers?: Record<string, string>
+  /** Connections kept open. Default `CONNECTIONS`. */
+  connections?: number
+}
+
+export async function createLoad(
+  folder: string,
+  { body, headers = {}, connections = CONNECTIONS }: Asked
+): Promise<Load> {
+  const request: Request = {
+    json: body && JSON.stringify(body),
+    headers: { ...(body && { 'content-type': 'application/json', accept: 'application/json' }), ...headers },
+    connections
+  }
+  const fill = (url: string, requests: number) => fillWithAutocannon(url, request, requests)
   const version = await findWrk()
-  if (!version) return { tool: autocannonVersion(), run: (url, seconds) => runAutocannon(url, json, seconds), fill }
-  const script = join(folder, `wrk-${json ? 'post' : 'get'}.lua`)
-  await writeFile(script, wrkScript(json))
-  return { tool: version, run: (url, seconds) => runWrk(url, script, seconds), fill }
+  if (!version) return { tool: autocannonVersion(), run: (url, seconds) => runAutocannon(url, request, seconds), fill }
+  const script = join(await mkdtemp(join(folder, 'wrk-')), 'request.lua')
+  await writeFile(script, wrkScript(request))
+  return { tool: version, run: (url, seconds) => runWrk(url, script, connections, seconds), fill }
+}
+
+interface Request {
+  json: string | undefined
+  headers: Record<string, string>
+  connections: number
 }
 
 async function findWrk(): Promise<string | undefined> {
@@ -46,8 +67,8 @@ async function findWrk(): Promise<string | undefined> {
   return stdout.match(/^wrk [^ ]+/)?.[0]
 }
 
-async function runWrk(url: string, script: string, seconds: number): Promise<LoadResult> {
-  const { stdout } = await run('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url])
+async function runWrk(url: string, script: string, connections: number, seconds: number): Promise<LoadResult> {
+  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url])
   const result: WrkResult = JSON.parse(stdout.slice(stdout.lastIndexOf('\n{')))
   const { requests, status, connect, read, write, timeout, us, p50, p99 } = result
   return {
@@ -61,13 +82,10 @@ async function runWrk(url: string, script: string, seconds: number): Promise<Loa
 
 type WrkResult = Record<'requests' | 'us' | 'status' | 'connect' | 'read' | 'write' | 'timeout' | 'p50' | 'p99', number>
 
-function wrkScript(json: string | undefined): string {
-  const post = `wrk.method = 'POST'
-wrk.headers['Content-Type'] = 'application/json'
-wrk.headers['Accept'] = 'application/json'
-wrk.body = [==[${json}]==]
-`
-  return `${json ? post : ''}function done(summary, latency)
+function wrkScript({ json, headers }: Request): string {
+  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers['${name}'] = '${value}'\n`)
+  const post = `wrk.method = 'POST'\nwrk.body = [==[${json}]==]\n`
+  return `${lines.join('')}${json ? post : ''}function done(summary, latency)
   local e = summary.errors
   io.write(string.format('\\n{"requests":%d,"us":%d,"status":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d,"p50":%d,"p99":%d}\\n',
     summary.requests, summary.duration, e.status, e.connect, e.read, e.write, e.timeout, latency:percentile(50), latency:percentile(99)))
@@ -75,8 +93,8 @@ end
 `
 }
 
-async function runAutocannon(url: string, json: string | undefined, seconds: number): Promise<LoadResult> {
-  const result = await autocannon(url, json, ['-d', String(seconds)])
+async function runAutocannon(url: string, request: Request, seconds: number): Promise<LoadResult> {
+  const result = await autocannon(url, request, ['-d', String(seconds)])
   return {
     answered: result['2xx'],
     errors: result.non2xx + result.errors,
@@ -86,8 +104,8 @@ async function runAutocannon(url: string, json: string | undefined, seconds: num
   }
 }
 
-async function fillWithAutocannon(url: string, json: string | undefined, requests: number): Promise<void> {
-  const { '2xx': answered } = await autocannon(url, json, ['-a', String(requests)])
+async function fillWithAutocannon(url: string, request: Request, requests: number): Promise<void> {
+  const { '2xx': answered } = await autocannon(url, request, ['-a', String(requests)])
   if (answered !== requests)
     throw new Error(`${requests} requests to ${new URL(url).pathname}: only ${answered} got 2xx`)
 }
@@ -100,15 +118,20 @@ interface AutocannonResult {
   latency: { p50: number; p99: number }
 }
 
-async function autocannon(url: string, json: string | undefined, args: string[]): Promise<AutocannonResult> {
-  const post = ['-m', 'POST', '-H', 'content-type=application/json', '-H', 'accept=application/json', '-b', json ?? '']
+async function autocannon(
+  url: string,
+  { json, headers, connections }: Request,
+  args: string[]
+): Promise<AutocannonResult> {
+  const named = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`])
   const all = [
     'node_modules/autocannon/autocannon.js',
     '-c',
-    String(CONNECTIONS),
+    String(connections),
     '-j',
     ...args,
-    ...(json ? post : []),
+    ...named,
+    ...(json ? ['-m', 'POST', '-b', json] : []),
     url
   ]
   const { stdout } = await run(process.execPath, all, { maxBuffer: 1e8 })

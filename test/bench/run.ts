@@ -24,8 +24,8 @@ async function bench(options: Options): Promise<void> {
     process.once(signal, () => servers.close().finally(() => process.exit(130)))
   try {
     const [load, reading, limits] = await Promise.all([
-      createLoad(servers.folder, submission),
-      createLoad(servers.folder),
+      createLoad(servers.folder, { body: submission }),
+      createLoad(servers.folder, {}),
       findLimits()
     ])
     const outcomes: Outcome[] = []
@@ -69,7 +69,8 @@ async function measure(
   const stage = await setStage({ name, side, servers, profile })
   try {
     if (profile) await countStatements(stage.database)
-    const measures = await run(stage, load, options)
+    const own = side.wait && work === 'wait' ? await createLoad(servers.folder, side.wait) : load
+    const measures = await run(stage, own, options)
     if (profile) for (const line of await listStatements(stage.database)) say(line)
     return measures
   } catch (cause) {

@@ -2,6 +2,8 @@
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
 import { migrate } from '../../infra/postgres/migrate.js'
+import { submission } from './contact-form.js'
+import type { Asked } from './load.js'
 
 export interface Side {
   title: string
@@ -15,6 +17,8 @@ export interface Side {
   /** Paths that take the contact form; a side without `sync` would do it as the plain one does. */
   sync?: string
   async: string
+  /** Path and request that wait for the job's end. */
+  wait?: { path: string } & Asked
   /** Makes the tables in a new database. */
   migrate(database: pg.Client, url: string): Promise<void>
   environment(place: Place): NodeJS.ProcessEnv
@@ -29,9 +33,14 @@ export interface Place {
   redisUrl: string
 }
 
+/** As many as wait at once. */
+const WAITING = 32
+const API_KEY = 'the-key-of-a-benchmark-opens-nothing'
+
 const peer = {
   ready: /^ready$/m,
   async: '/async',
+  wait: { path: '/wait', body: submission, connections: WAITING },
   async migrate(database: pg.Client) {
     await database.query(`
       create table submissions (
@@ -55,7 +64,7 @@ export const plain: Side = {
   gateway: 'test/bench/peers/plain/gateway.js',
   consumer: 'test/bench/peers/plain/worker.js',
   sync: '/sync',
-  works: ['sync', 'accept', 'drain', 'together', 'latency'],
+  works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency'],
   countOpen: ({ redis }) => countKeys(redis, ['bq:submissions:waiting', 'bq:submissions:active'])
 }
 
@@ -66,7 +75,7 @@ export const sides: Record<string, Side> = {
     title: 'Fastify + BullMQ',
     gateway: 'test/bench/peers/bullmq/gateway.js',
     consumer: 'test/bench/peers/bullmq/worker.js',
-    works: ['accept', 'drain', 'together', 'latency'],
+    works: ['accept', 'drain', 'wait', 'together', 'latency'],
     countOpen: ({ redis }) => countKeys(redis, ['bull:submissions:wait', 'bull:submissions:active'])
   },
   'pg-boss': {
@@ -86,6 +95,12 @@ export const sides: Record<string, Side> = {
     sync: '/sync/contact',
     works: plain.works,
     async: '/async/contact',
+    wait: {
+      path: '/api/jobs/store-submission',
+      body: { form: 'contact', data: submission },
+      headers: { 'x-api-key': API_KEY },
+      connections: WAITING
+    },
     async migrate(_database, url) {
       await migrate({ ownerUrl: url, appUrl: inServingRole(url) })
     },
@@ -94,6 +109,7 @@ export const sides: Record<string, Side> = {
       CONSUMER_PORT: String(consumerPort),
       DATABASE_URL: inServingRole(databaseUrl),
       REDIS_URL: redisUrl,
+      API_KEY,
       SECRET_KEY: 'the-secret-of-a-benchmark-is-no-secret',
       // raised, not switched off: they are counted as ever
       SUBMISSIONS_PER_MINUTE: '100000000',

@@ -56,6 +56,14 @@ export const works: Record<string, Work> = {
     unit: 'jobs/s',
     run: drain
   },
+  wait: {
+    title: 'Submit and wait: the answer comes when the row is there, 32 at once',
+    unit: 'requests/s',
+    async run(stage, load, { seconds }) {
+      await Promise.all([stage.start('gateway'), stage.start('consumer')])
+      return driveAndCount(stage, stage.side.wait?.path ?? '', load, seconds)
+    }
+  },
   together: {
     title: 'Producers and consumers together',
     unit: 'jobs/s',

@@ -1,4 +1,5 @@
 /** The plain way: Fastify and Bee-Queue as their pages show them, one insert a request, one `save` a job. */
+import { randomUUID } from 'node:crypto'
 import Queue from 'bee-queue'
 import Fastify from 'fastify'
 import { Pool } from 'pg'
@@ -27,12 +28,34 @@ app.post('/async', { schema: { body: contact } }, async (request, reply) => {
   return reply.code(202).send({ id: job.id, status: 'queued' })
 })
 
+// a second queue with events: the first one does without, as it should
+const waiting = new Queue<object>('submissions', {
+  redis: { url: process.env.REDIS_URL },
+  isWorker: false,
+  removeOnSuccess: true
+})
+
+app.post('/wait', { schema: { body: contact } }, async (request, reply) => {
+  const job = waiting.createJob({ form: 'contact', data: request.body }).setId(randomUUID())
+  const ended = new Promise<void>((resolve, reject) => {
+    job.once('succeeded', () => resolve())
+    job.once('failed', reject)
+  })
+  // before the save: the event of a fast job comes before the save's reply, and is lost on a job that Bee-Queue does not know yet
+  const jobs = Object(waiting).jobs as Map<string, object>
+  jobs.set(job.id, job)
+  await job.save()
+  await ended
+  return reply.send({ id: job.id })
+})
+
 process.once('SIGTERM', async () => {
   await app.close()
   await queue.close()
+  await waiting.close()
   await pool.end()
 })
 
-await queue.ready()
+await Promise.all([queue.ready(), waiting.ready()])
 await app.listen({ port: Number(process.env.PORT) })
 process.stdout.write('ready\n')

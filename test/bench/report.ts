@@ -37,7 +37,7 @@ export function reportTables(outcomes: Outcome[], limits: Record<string, Limit>)
 }
 
 /** Each round's own ratio counts, since rounds drift; a target whose sides did not run has no line. */
-function judge({ work, metric, against, is, bound, note }: Target, outcomes: Outcome[]): string[][] {
+function judge({ work, metric, against, otherWork = work, is, bound, note }: Target, outcomes: Outcome[]): string[][] {
   const measureOf = (round: number, side: string, of: string | undefined) =>
     outcomes.find((outcome) => outcome.round === round && outcome.side === side && outcome.work === of)?.measures[
       metric
@@ -45,7 +45,7 @@ function judge({ work, metric, against, is, bound, note }: Target, outcomes: Out
   const rounds = [...new Set(outcomes.map(({ round }) => round))]
   const values = rounds.flatMap((round) => {
     const own = measureOf(round, 'beeline', work)
-    const other = against ? measureOf(round, against, against in sides ? work : undefined) : 1
+    const other = against ? measureOf(round, against, against in sides ? otherWork : undefined) : 1
     return own === undefined || other === undefined ? [] : [own / other]
   })
   if (!values.length) return []

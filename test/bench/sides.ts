@@ -93,7 +93,7 @@ export const sides: Record<string, Side> = {
     consumer: 'services/consumer/server.js',
     ready: /Server listening at/,
     sync: '/sync/contact',
-    works: plain.works,
+    works: [...plain.works, 'history'],
     async: '/async/contact',
     wait: {
       path: '/api/jobs/store-submission',

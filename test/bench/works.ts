@@ -3,6 +3,7 @@ import type { Cpu } from './cpu.js'
 import { drain } from './drain.js'
 import { driveAndCount } from './drive.js'
 import { measureLatency, runTogether } from './flow.js'
+import { fillHistory } from './history.js'
 import type { Load } from './load.js'
 import type { Stage } from './stage.js'
 
@@ -68,6 +69,14 @@ export const works: Record<string, Work> = {
     title: 'Producers and consumers together',
     unit: 'jobs/s',
     run: runTogether
+  },
+  history: {
+    title: 'The same beside a million finished jobs',
+    unit: 'jobs/s',
+    async run(stage, load, options) {
+      await fillHistory(stage.database, 1_000_000)
+      return runTogether(stage, load, options)
+    }
   },
   latency: {
     title: 'Submitted → row committed, 50 submissions a second',

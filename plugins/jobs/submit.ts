@@ -1,6 +1,7 @@
 /** The ways in for programs: wait for the result, look later, or many at once. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { uuidv7 } from 'uuidv7'
+import { FINISHED, type JobState } from '#schema/job'
 import { type Fault, problem } from '#schema/problem'
 import type { JobType } from '#schema/registry'
 import { answerEnd } from './end.js'
@@ -135,7 +136,7 @@ export function answerOpen(reply: FastifyReply, id: string, status: string): Fas
   return reply.code(202).header('retry-after', 1).send({ id, status })
 }
 
-export const isOpen = (status: string) => status === 'queued' || status === 'active'
+export const isOpen = (status: JobState) => !FINISHED.includes(status)
 
 /** @throws problem 404 `JOB_NOT_FOUND` */
 export async function find(request: FastifyRequest, id: string) {

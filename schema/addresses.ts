@@ -1,10 +1,11 @@
 /** Settings that are addresses of other servers. */
+import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
 import Type from 'typebox'
 import Format from 'typebox/format'
 
 Format.Set('postgres-url', (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
-Format.Set('redis-url', (text) => /^rediss?:\/\//.test(text) && URL.canParse(text))
+Format.Set('redis-url', (text) => /^rediss?:\/\//.test(text) && URL.canParse(text) && isRedis(new URL(text)))
 Format.Set('proxies', (text) => text.split(',').every((proxy) => isProxy(proxy.trim())))
 
 export const postgresAddress = (description: string) =>
@@ -31,6 +32,33 @@ export const proxies = (description: string) =>
     maxLength: 500,
     description
   })
+
+const isRedis = ({ hostname, pathname, searchParams }: URL) =>
+  hostname !== '' && /^\/?\d{0,9}$/.test(pathname) && /^\d{0,9}$/.test(searchParams.get('db') ?? '')
+
+const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
+
+/** What is wrong with an address of Postgres though it can be read: its client would find out at each connection, and go on. */
+export function findPostgresFault(address: string): string | undefined {
+  const { searchParams } = new URL(address)
+  const mode = searchParams.get('sslmode')
+  if (mode !== null && !SSL_MODES.includes(mode))
+    return `has an unknown sslmode: it must be one of ${SSL_MODES.join(', ')}`
+  const missing = ['sslcert', 'sslkey', 'sslrootcert'].find((name) => !isReadable(searchParams.get(name)))
+  if (missing) return `names a file as ${missing} that cannot be read`
+  if (searchParams.get('uselibpqcompat') === 'true' && mode === 'verify-ca' && !searchParams.has('sslrootcert'))
+    return 'needs sslrootcert for sslmode=verify-ca'
+  return undefined
+}
+
+function isReadable(path: string | null): boolean {
+  try {
+    if (path) accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function isProxy(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true

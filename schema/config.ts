@@ -1,7 +1,8 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
-import { postgresAddress, proxies, redisAddress } from './addresses.js'
+import { findPostgresFault, postgresAddress, proxies, redisAddress } from './addresses.js'
 import { compile } from './compile.js'
+import type { Fault } from './problem.js'
 
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description })
 const count = (value: number, minimum: number, maximum: number, description: string) =>
@@ -104,18 +105,21 @@ export function readConfig(environment: Environment): Config {
     Object.keys(Config.properties).flatMap((name) => (named[name] ? [[name, named[name]]] : []))
   )
   const { value, errors } = decodeConfig(given)
-  if (errors) {
-    throw new Error(
-      errors
-        .map(({ pointer, detail }) => {
-          const name = pointer.slice(1)
-          return `${name} ${detail} (${describeSetting(name)}); set it in the environment or in .env`
-        })
-        .join('\n')
-    )
-  }
+  const faults = errors ?? findAddressFaults(value)
+  if (errors || faults.length) throw new Error(faults.map(explain).join('\n'))
   return value
 }
+
+function explain({ pointer, detail }: Fault): string {
+  const name = pointer.slice(1)
+  return `${name} ${detail} (${describeSetting(name)}); set it in the environment or in .env`
+}
+
+const findAddressFaults = (config: Config) =>
+  (['DATABASE_URL', 'DATABASE_OWNER_URL'] as const).flatMap((name) => {
+    const detail = config[name] && findPostgresFault(config[name])
+    return detail ? [{ pointer: `/${name}`, detail }] : []
+  })
 
 /** What a setting is for. */
 export function describeSetting(name: string): string {

@@ -1,4 +1,5 @@
 /** Loads the definitions, one file each, and refuses the incomplete, the unbounded and the homeless by name. */
+import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import Type, { type TSchema } from 'typebox'
 import { longestBody, longestJson } from './body-size.js'
@@ -20,6 +21,8 @@ export type Check = (value: unknown) => Checked<unknown>
 export interface Form extends Required<FormDefinition> {
   name: string
   schema: TSchema
+  /** A short hash of the schema: another one after each edit of the fields. */
+  version: string
   check: Check
   /** Bytes of the longest body that can fit. */
   longestBody: number
@@ -28,6 +31,9 @@ export interface Form extends Required<FormDefinition> {
 /** A job type's definition, named after its file. */
 export interface JobType extends JobDefinition {
   name: string
+  /** Checks what is to be accepted and answers what to keep: of a submission, with the version of the form that it fits. */
+  admitPayload: Check
+  /** Checks what was accepted. A submission that another version of its form accepted is as good as it was then. */
   checkPayload: Check
   checkResult: Check
   /** Bytes of the longest body that can fit. */
@@ -84,13 +90,15 @@ export function buildRegistry({ forms, jobs }: Definitions): Registry {
   const builtForms = new Map(Object.entries(forms).map(([name, form]) => [name, buildForm(name, form)]))
   const builtJobs = new Map(
     Object.entries(jobs).map(([name, job]) => {
-      const checkPayload = compile(job.payload)
+      const check = compile(job.payload)
+      const checks =
+        job.payload === SubmissionPayload ? withForms(check, builtForms) : { admitPayload: check, checkPayload: check }
       return [
         name,
         {
           ...job,
+          ...checks,
           name,
-          checkPayload: job.payload === SubmissionPayload ? withForms(checkPayload, builtForms) : checkPayload,
           checkResult: compile(job.result),
           longestResult: longestJson(job.result),
           longestPayload:
@@ -114,20 +122,33 @@ function buildForm(name: string, definition: FormDefinition): Form {
     ...definition,
     name,
     schema,
+    version: createHash('sha256').update(JSON.stringify(schema)).digest('base64url').slice(0, 12),
     check: compile(schema),
     longestBody: longestBody(definition.fields)
   }
 }
 
-function withForms(checkPayload: Check, forms: ReadonlyMap<string, Form>): Check {
-  return (given) => {
-    const checked = checkPayload(given)
-    if (checked.errors) return checked
-    const { form, data } = checked.value as SubmissionPayload
-    const known = forms.get(form)
-    if (!known) return { errors: [{ pointer: '/form', detail: `is not a known form: ${form}` }] }
-    const { errors } = known.check(data)
-    return errors ? { errors: errors.map(inData) } : checked
+function withForms(check: Check, forms: ReadonlyMap<string, Form>): Pick<JobType, 'admitPayload' | 'checkPayload'> {
+  const admit = (payload: SubmissionPayload): Checked<SubmissionPayload> => {
+    const form = forms.get(payload.form)
+    if (!form) return { errors: [{ pointer: '/form', detail: `is not a known form: ${payload.form}` }] }
+    const { errors } = form.check(payload.data)
+    // whoever sends a version does not choose it
+    return errors ? { errors: errors.map(inData) } : { value: { ...payload, form_version: form.version } }
+  }
+  const withPayload = (then: (payload: SubmissionPayload) => Checked<unknown>): Check => {
+    return (given) => {
+      const checked = check(given)
+      return checked.errors ? checked : then(checked.value as SubmissionPayload) // its schema has just been checked
+    }
+  }
+  return {
+    admitPayload: withPayload(admit),
+    checkPayload: withPayload((payload) => {
+      const { form, form_version } = payload
+      const isOfAnother = form_version !== undefined && form_version !== forms.get(form)?.version
+      return isOfAnother ? { value: payload } : admit(payload)
+    })
   }
 }
 

@@ -12,7 +12,10 @@ export const SubmissionPayload = Type.Object(
   {
     form: FormName,
     // handlers read fields by name, which the type of an open object does not allow
-    data: Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true, maxProperties: 100 }))
+    data: Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true, maxProperties: 100 })),
+    form_version: Type.Optional(
+      Type.String({ maxLength: 20, description: 'version of the form that accepted the data; written by the gateway' })
+    )
   },
   { additionalProperties: false }
 )

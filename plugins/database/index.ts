@@ -3,6 +3,7 @@ import postgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
+import { withSession } from './address.js'
 import { isOutage } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
@@ -44,28 +45,24 @@ const ABANDONED = [
   'tcp_keepalives_count=3'
 ]
 /** Postgres gives up a moment before we do, so that nothing of ours goes on there behind our back. */
-const sessionSettings = (queryTimeoutMs: number) =>
-  [
-    'synchronous_commit=on',
-    'lock_timeout=3000',
-    `statement_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
-    ...ABANDONED,
-    ...PLANS
-  ]
-    .map((setting) => `-c ${setting}`)
-    .join(' ')
+const sessionSettings = (queryTimeoutMs: number) => [
+  'synchronous_commit=on',
+  'lock_timeout=3000',
+  `statement_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
+  ...ABANDONED,
+  ...PLANS
+]
 
 async function database(app: FastifyInstance, options: DatabaseOptions) {
   const { url, connections = 10, queryTimeoutMs = 5_000, commitDeadlineMs = 10_000, strict = false, onUnfit } = options
   await app.register(postgres, {
-    connectionString: url,
+    ...withSession(url, sessionSettings(queryTimeoutMs)),
     max: connections,
     connectionTimeoutMillis: queryTimeoutMs,
     query_timeout: queryTimeoutMs,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
-    pipeline: true, // statements that do not wait for each other go out together
-    options: sessionSettings(queryTimeoutMs)
+    pipeline: true // statements that do not wait for each other go out together
   })
   const { pool } = app.pg
   pool.on('error', (error) => app.log.warn({ err: error }, 'an idle database connection broke'))

@@ -48,13 +48,13 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
         {
           schema: submitSchema(form, mode, hide),
           config: {
-            ...app.submissionLimit,
             // a browser gets its form back, with what was typed; before the body was read there is none
             showProblem: (problem, { typed }, reply) =>
               typed !== undefined && showForm(reply, { form, mode, typed, problem })
           },
           bodyLimit: Math.max(form.longestBody, app.initialConfig.bodyLimit ?? 0),
-          preValidation: decodeBody(form)
+          // the limit after the body, so that a browser gets its form back
+          preValidation: [decodeBody(form), app.submissionLimit]
         },
         ways[mode]
       )

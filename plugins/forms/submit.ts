@@ -35,7 +35,7 @@ export function submitThroughQueue(form: Form) {
     const { ledger, submitterOf } = request.server
     const job = {
       type: form.job,
-      payload: submissionOf(form, request),
+      payload: { ...submissionOf(form, request), form_version: form.version },
       submitter: submitterOf(request),
       trace: request.id
     }

@@ -4,7 +4,7 @@ import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { MOST_REPLAYED } from './contract.js'
 import { type Filters, toFilter } from './read.js'
-import { answerAt, check, find } from './submit.js'
+import { admit, answerAt, find } from './submit.js'
 
 const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
 
@@ -27,8 +27,8 @@ export function replayJob(registry: Registry) {
     const known = await lookUp(request, key)
     if (!known && dead.status !== 'dead')
       throw problem(409, 'JOB_NOT_DEAD', `only a dead job is repeated; it is ${dead.status}`)
-    check(type, payload)
-    const accepted = await replay(request, { id: dead.id, type: type.name, payload }, key)
+    const job = { id: dead.id, type: type.name, payload: admit(type, payload) }
+    const accepted = await replay(request, job, key)
     answerAt(reply, accepted)
     return reply.code(202).send({ id: accepted.id, status: 'queued' })
   }
@@ -45,8 +45,7 @@ export function replayMany(registry: Registry) {
     const outcomes = await Promise.all(
       jobs.map(async (job) => {
         try {
-          check(typeOf(registry, job.type), job.payload)
-          await replay(request, job)
+          await replay(request, { ...job, payload: admit(typeOf(registry, job.type), job.payload) })
           return undefined
         } catch (error) {
           const {

@@ -1,6 +1,7 @@
 /** The ways in for programs: wait for the result, look later, or many at once. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { uuidv7 } from 'uuidv7'
+import { FINISHED, type JobState } from '#schema/job'
 import { type Fault, problem } from '#schema/problem'
 import type { JobType } from '#schema/registry'
 import { answerEnd } from './end.js'
@@ -21,7 +22,7 @@ export function submitAndWait(type: JobType) {
     const { on_timeout } = request.query as { on_timeout: 'detach' | 'revoke' }
     const { waitS, applied } = readPreference(request.headers.prefer)
     if (applied) reply.header('preference-applied', applied)
-    check(type, request.body)
+    const payload = admit(type, request.body)
     const until = performance.now() + waitS * 1_000
 
     const id = uuidv7()
@@ -29,7 +30,7 @@ export function submitAndWait(type: JobType) {
     let watch = waitS > 0 ? jobEvents.watch(id) : undefined
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
-      const accepted = await ledger.accept({ ...newJob(type, request, request.body), id }, readKey(type, request))
+      const accepted = await ledger.accept({ ...newJob(type, request, payload), id }, readKey(type, request))
       answerAt(reply, accepted)
       if (watch && accepted.id !== id) {
         watch.close()
@@ -54,9 +55,9 @@ export function submitAndWait(type: JobType) {
 
 export function submitAsync(type: JobType) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    check(type, request.body)
+    const payload = admit(type, request.body)
     const { ledger } = request.server
-    const accepted = await ledger.accept(newJob(type, request, request.body), readKey(type, request))
+    const accepted = await ledger.accept(newJob(type, request, payload), readKey(type, request))
     answerAt(reply, accepted)
     const status = accepted.replayed ? (await ledger.findProgress(accepted.id))?.status : 'queued'
     return reply.code(202).send({ id: accepted.id, status })
@@ -67,8 +68,8 @@ export function submitBatch(type: JobType) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const { ledger, submitterOf } = request.server
     const { partial } = request.query as { partial: boolean }
-    const payloads = request.body as unknown[]
-    const errors = payloads.flatMap((payload, i) => faultsOf(type, payload).map((fault) => at(i, fault)))
+    const payloads = (request.body as unknown[]).map(type.admitPayload)
+    const errors = payloads.flatMap(({ errors = [] }, i) => errors.map((fault) => at(i, fault)))
     const bad = new Set(errors.map(({ item }) => item))
     const faults = errors.map(({ fault }) => fault).slice(0, 100)
     if (bad.size && (!partial || bad.size === payloads.length)) {
@@ -77,7 +78,7 @@ export function submitBatch(type: JobType) {
       })
     }
     const places = payloads.flatMap((_, i) => (bad.has(i) ? [] : [i]))
-    const jobs = places.map((i) => newJob(type, request, payloads[i]))
+    const jobs = places.map((i) => newJob(type, request, payloads[i]?.value))
     const { id, replayed } = await ledger.acceptBatch(submitterOf(request), jobs, readKey(type, request))
     if (replayed) reply.header('idempotency-replayed', 'true')
     reply.header('location', `/api/jobs?batch=${id}`)
@@ -107,15 +108,14 @@ function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJo
   }
 }
 
-/** What the schema of the route cannot see: a submission's data must fit the form that it names. */
-function faultsOf(type: JobType, payload: unknown): Fault[] {
-  return type.checkPayload(payload).errors ?? []
-}
-
-/** @throws problem 422 `INVALID_BODY` */
-export function check(type: JobType, payload: unknown): void {
-  const errors = faultsOf(type, payload)
-  if (errors.length) throw problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
+/**
+ * The payload as it is kept. It checks what the schema of the route cannot see: a submission's data must fit the form that it names.
+ * @throws problem 422 `INVALID_BODY`
+ */
+export function admit(type: JobType, payload: unknown): unknown {
+  const { value, errors } = type.admitPayload(payload)
+  if (errors) throw problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
+  return value
 }
 
 const at = (item: number, { pointer, detail }: Fault) => ({ item, fault: { pointer: `/${item}${pointer}`, detail } })
@@ -136,7 +136,7 @@ export function answerOpen(reply: FastifyReply, id: string, status: string): Fas
   return reply.code(202).header('retry-after', 1).send({ id, status })
 }
 
-export const isOpen = (status: string) => status === 'queued' || status === 'active'
+export const isOpen = (status: JobState) => !FINISHED.includes(status)
 
 /** @throws problem 404 `JOB_NOT_FOUND` */
 export async function find(request: FastifyRequest, id: string) {

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { compile } from '#schema/compile'
 import { type Fault, Problem } from '#schema/problem'
 import { addNegotiation } from './negotiation.js'
+import { answerExpectation } from './outside.js'
 import { toProblem } from './to-problem.js'
 
 export { answerClientError, answerFrameworkError } from './outside.js'
@@ -26,6 +27,7 @@ async function problems(app: FastifyInstance) {
       return errors ? { error: asError(errors) } : { value }
     }
   })
+  app.server.on('checkExpectation', answerExpectation)
   app.setErrorHandler(answer)
   app.setNotFoundHandler((request, reply) => {
     return answer(

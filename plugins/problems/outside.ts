@@ -1,5 +1,5 @@
 /** Problems outside a request's life: an address that cannot be read, bytes that are not HTTP. No hook runs for these. */
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '#schema/problem'
@@ -31,6 +31,16 @@ export function answerClientError(error: { code?: string }, socket: Socket): voi
   const headers = { ...HEADERS, 'content-length': Buffer.byteLength(body.json), connection: 'close' }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.end([`HTTP/1.1 ${body.status} ${STATUS_CODES[body.status]}`, ...lines, '', body.json].join('\r\n'))
+}
+
+/** For Node's `checkExpectation`: an `Expect` other than 100-continue, which Node would answer without a word (RFC 9110 §10.1.1). */
+export function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const { status, json } = toBody({
+    status: 417,
+    code: 'EXPECTATION_FAILED',
+    detail: 'the header Expect is not understood: leave it out, or send 100-continue'
+  })
+  response.writeHead(status, { ...HEADERS, 'content-length': Buffer.byteLength(json) }).end(json)
 }
 
 type Fault = Pick<Problem, 'status' | 'code' | 'detail'>

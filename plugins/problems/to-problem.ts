@@ -45,13 +45,16 @@ export function toProblem(error: Partial<FastifyError>, isOutage: (error: unknow
 }
 
 function invalid(faults: Fault[], context = 'body'): Problem {
-  if (context === 'body') return problem(422, 'INVALID_BODY', 'the body does not fit; see errors', faults)
-  return problem(
-    400,
-    `INVALID_${context.toUpperCase()}`,
-    `the ${context} of the request does not fit; see errors`,
-    faults
-  )
+  const status = context === 'body' ? 422 : 400
+  return problem(status, `INVALID_${context.toUpperCase()}`, `${UNFIT[context] ?? UNFIT.body}; see errors`, faults)
+}
+
+/** By the part of the request that was checked, as Fastify names it. */
+const UNFIT: Record<string, string> = {
+  body: 'the body does not fit',
+  headers: 'the headers do not fit',
+  params: 'the path of the address does not fit',
+  querystring: 'the query of the address does not fit'
 }
 
 function problem(status: number, code: string, detail: string, errors?: Fault[]): Problem {

@@ -14,14 +14,24 @@ export interface LossDetectorOptions {
 export function createLossDetector({ client, key, log, intervalMs = 300 }: LossDetectorOptions) {
   const listeners: (() => void)[] = []
   let runId: string | undefined
+  let isFirstLook = true
 
   async function look() {
     if (client.status !== 'ready') return
     runId ??= /run_id:(\w+)/.exec(await client.info('server'))?.[1] ?? ''
     const seen = await client.get(key)
-    if (seen === runId) return
-    await client.set(key, runId)
-    log.warn({ found: seen ? 'another server' : 'no sentinel' }, 'Redis lost its data or was exchanged')
+    if (seen !== runId) {
+      await client.set(key, runId)
+      tell(seen ? 'another server' : 'no sentinel')
+    }
+    isFirstLook = false
+  }
+
+  function tell(found: string) {
+    // what was lost before this process looked is looked for all the same, but to start after Redis is no alarm
+    if (isFirstLook)
+      log.info({ found }, 'Redis was started since it was last seen, or is new: it may have lost something')
+    else log.warn({ found }, 'Redis lost its data or was exchanged')
     for (const listener of listeners) listener()
   }
 

@@ -1,7 +1,7 @@
 /** What every answer and every request from outside is held to: headers, limits by address. */
 import { createHmac } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import ipaddr from 'ipaddr.js'
 import { problem } from '#schema/problem'
@@ -17,8 +17,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whose limits an anonymous request counts against: a keyed hash of its address. */
     submitterOf: (request: FastifyRequest) => string
-    /** Route options that hold submissions to the limit by address. */
-    submissionLimit: { rateLimit: object }
+    /** Holds an address to its submissions in a minute, over all routes with this hook together. */
+    submissionLimit: preValidationAsyncHookHandler
   }
 }
 
@@ -59,17 +59,18 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
   await app.register(rateLimit, { global: false })
 
   app.decorate('submitterOf', createSubmitterOf(secret))
-  app.decorate('submissionLimit', {
-    rateLimit: {
+  // made once: each route that is given the options instead would count for itself
+  app.decorate(
+    'submissionLimit',
+    app.rateLimit({
       max: submissionsPerMinute,
-      hook: 'preValidation', // after the body, so that a browser gets its form back
       timeWindow: 60_000,
-      errorResponseBuilder: (_request: FastifyRequest, { ttl }: { ttl: number }) =>
+      errorResponseBuilder: (_request, { ttl }) =>
         problem(429, 'TOO_MANY_SUBMISSIONS', 'too many submissions from your address; wait a little', {
           retryAfter: Math.ceil(ttl / 1_000)
         })
-    }
-  })
+    })
+  )
 }
 
 function createSubmitterOf(secret: string) {

@@ -45,6 +45,18 @@ t.test('bytes that are not HTTP get a problem, and the connection is closed', as
   })
 })
 
+t.test('an Expect that is none gets a problem, and the connection serves on; 100-continue is met', async (t) => {
+  await storesNothing(t, stack, async () => {
+    const odd = head(['Expect: a miracle', 'Content-Length: 0'])
+    const next = 'GET /healthz HTTP/1.1\r\nHost: beeline\r\nConnection: close\r\n\r\n'
+    const answer = await sendRaw(url, [odd, next], { pause: 100 })
+    t.equal(statusOf(answer), 417)
+    t.match(answer, /content-type: application\/problem\+json.*nosniff.*"code":"EXPECTATION_FAILED".*HTTP\/1\.1 200/is)
+  })
+  const willing = head(['Expect: 100-continue', `Content-Length: ${BODY.length}`, 'Connection: close'])
+  t.match(await sendRaw(url, [willing, BODY], { pause: 100 }), /^HTTP\/1\.1 100 .*HTTP\/1\.1 201/s)
+})
+
 t.test('a length that is wrong', async (t) => {
   await storesNothing(t, stack, async () => {
     const short = await sendRaw(url, [`${head([`Content-Length: ${BODY.length - 10}`])}${BODY}`])

@@ -114,10 +114,22 @@ t.test('containers: every setting reaches both services', async (t) => {
   })
   for (const name of ['gateway', 'consumer']) {
     t.strictSame(Object.keys(serviceOf(name).environment ?? {}).sort(), settings.sort(), name)
-    const grace = Number(serviceOf(name).stop_grace_period?.replace('s', ''))
-    t.ok(grace * 1_000 > SHUTDOWN_GRACE_MS + 5_000, `${name} may finish what it does`)
+    const { stop_grace_period: grace = '' } = serviceOf(name)
+    const preset = /\$\{SHUTDOWN_GRACE_MS:-(\d+)\}/.exec(grace)?.[1]
+    t.equal(Number(preset), SHUTDOWN_GRACE_MS, `${name}: the same default`)
+    for (const given of [SHUTDOWN_GRACE_MS, 600_000]) {
+      const period = grace.replace(/\$\{.*?\}/, String(given))
+      t.ok(toMilliseconds(period) > given + 5_000, `${name} may finish what it does within ${period}`)
+    }
   }
 })
+
+/** A duration as Compose reads it: the sum of its parts. */
+function toMilliseconds(duration: string): number {
+  t.match(duration, /^(\d+(ms|s))+$/)
+  const parts = [...duration.matchAll(/(\d+)(ms|s)/g)]
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unit === 's' ? 1_000 : 1), 0)
+}
 
 t.test('the secrets are made without Node, and once', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'beeline-secrets-'))

@@ -33,12 +33,15 @@ t.test('C8 .env.example has every setting that the code reads, and no other', as
 
   const known = new Set([...settings, ...Object.keys(ALIASES).flatMap((alias) => alias.split(', '))])
   const code = files.filter((name) => /^(schema|plugins|services|infra)\/.*\.(ts|sh)$|^docker-compose/.test(name))
-  const typescript = [/process\.env\.([A-Z][A-Z_]+)/g]
+  const typescript = [/\b(?:process\.env|environment)\??\.([A-Z][A-Z_]+)/g]
+  const taken = /\{([^{}]*)\}(?:: Environment\b| = (?:process\.env|environment)\b)/g
   const shell = [/\$\{([A-Z][A-Z_]+)[:?}-]/g, /setting\.sh ([A-Z][A-Z_]+)/g]
   for (const name of code) {
     const text = (await read(name)).replaceAll(/^\s*#.*$/gm, '')
     const patterns = name.endsWith('.ts') ? typescript : shell
-    for (const [, variable = ''] of patterns.flatMap((pattern) => [...text.matchAll(pattern)])) {
+    const named = patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, variable = '']) => variable))
+    const apart = [...text.matchAll(taken)].flatMap(([, names = '']) => names.match(/\b[A-Z][A-Z_]+\b/g) ?? [])
+    for (const variable of [...named, ...apart]) {
       t.ok(known.has(variable) || NOT_SETTINGS.test(variable), `${variable}, read in ${name}`)
     }
   }

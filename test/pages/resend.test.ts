@@ -1,4 +1,5 @@
 /** The server goes away while people send and wait: nothing that was typed is lost, nothing is stored twice. */
+import pg from 'pg'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { startBrowser } from '../helpers/browser.js'
@@ -90,6 +91,67 @@ t.test('while the server says 503 the page waits as it is asked, and a button se
   await page.waitForURL('**/sync/contact/*')
   await waitForOneRow('Mary')
 })
+
+t.test('while another request holds its key the page waits, and sends the same key again by itself', async (t) => {
+  const { page, faults } = await browser.open()
+  await fillIn(page, 'Held')
+  const key = await page.locator(KEY).inputValue()
+  const holder = new pg.Client({ connectionString: postgres.ownerUrl })
+  await holder.connect()
+  t.teardown(() => holder.end())
+  await holder.query('begin')
+  const held = await holder.query(
+    `insert into idempotency_keys (scope, key, request_hash, id, kind)
+     values ('anon POST /sync/contact', $1, '\\x00', gen_random_uuid(), 'submission')`,
+    [key]
+  )
+  t.equal(held.rowCount, 1)
+  await page.click(SEND)
+  await page.getByText('the server is still busy with what was sent before').waitFor()
+  t.match(await page.textContent(NOTICE), 'sent again by itself')
+  t.equal(await page.getByLabel('Message').inputValue(), 'Hello\nthere')
+  t.equal(await page.locator(KEY).inputValue(), key)
+  await holder.query('rollback')
+  await page.waitForURL('**/sync/contact/*')
+  await waitForOneRow('Held')
+  t.strictSame(faults, [])
+})
+
+t.test(
+  'a sending that timed out, or comes too early, is sent again after the pause; another conflict is not',
+  async (t) => {
+    for (const [status, sentence] of [
+      [408, 'the sending took too long'],
+      [429, 'the server asks to wait a little']
+    ] as const) {
+      const { page } = await browser.open()
+      let posts = 0
+      await page.route(POSTS, (route) => {
+        if (route.request().method() !== 'POST' || posts++ > 0) return route.continue()
+        return route.fulfill({ status, headers: { 'retry-after': '2' }, body: 'later' })
+      })
+      await fillIn(page, `Later ${status}`)
+      await page.click(SEND)
+      await page.getByText(`${sentence}. What you typed is kept on this page and sent again by itself in 2`).waitFor()
+      await page.waitForURL('**/sync/contact/*')
+      await waitForOneRow(`Later ${status}`)
+    }
+    const { page } = await browser.open()
+    await page.route(POSTS, (route) =>
+      route.request().method() === 'POST' ? route.fulfill({ status: 409, body: 'never' }) : route.continue()
+    )
+    await fillIn(page, 'Never')
+    let posts = 0
+    page.on('request', (request) => {
+      if (request.method() === 'POST') posts += 1
+    })
+    await page.clock.install()
+    await page.click(SEND)
+    await page.getByText('The server did not take this (status 409)').waitFor()
+    await page.clock.runFor(120_000)
+    t.equal(posts, 1)
+  }
+)
 
 t.test('what is edited while it waits is not sent by itself', async (t) => {
   const { page } = await browser.open()

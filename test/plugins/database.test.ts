@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PoolClient } from 'pg'
+import pg, { type PoolClient } from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from 'uuidv7'
 import database from '#plugins/database'
+import { findUnsafeSetting } from '../../plugins/database/queries.js'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
 import { startGateway } from '../helpers/processes.js'
@@ -235,6 +236,46 @@ t.test('rule 1: the start refuses a Postgres that could lose what it confirms', 
   const error = await startGateway(t, env).catch((error: Error) => error)
   t.match(error, { message: /^it ended with code 1$/m })
   t.match(error, { message: /^Postgres runs with fsync=off and could lose what it confirmed: switch fsync on$/m })
+})
+
+t.test('rule 1: neither an address nor the database takes the promises of a session away', async (t) => {
+  await sql('alter database beeline set synchronous_commit = off')
+  await sql('alter role beeline_app set lock_timeout = 0')
+  t.teardown(async () => {
+    await sql('alter database beeline reset synchronous_commit')
+    await sql('alter role beeline_app reset lock_timeout')
+  })
+  const query = new URLSearchParams({
+    options: '-c search_path=public,pg_temp -c synchronous_commit=off',
+    statement_timeout: '90000',
+    lock_timeout: '90000',
+    idle_in_transaction_session_timeout: '90000',
+    application_name: 'told'
+  })
+  for (const url of [postgres.url, `${postgres.url}?${query}`, `${postgres.url}?options=-c%20search_path%3Dpublic`]) {
+    const app = createApp(t)
+    await app.register(database, { url, onUnfit: (error) => t.fail(error) })
+    await app.ready()
+    const { rows } = await app.pg.query<{ name: string; setting: string }>('select name, setting from pg_settings')
+    const session = Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
+    t.match(session, {
+      synchronous_commit: 'on',
+      statement_timeout: '4500',
+      lock_timeout: '3000',
+      idle_in_transaction_session_timeout: '5000',
+      enable_seqscan: 'off'
+    })
+    if (url.includes('pg_temp')) t.match(session, { search_path: 'public,pg_temp', application_name: 'told' })
+  }
+})
+
+t.test('rule 1: a session that does not wait for the disk is told, however it came to that', async (t) => {
+  const client = new pg.Client({ connectionString: postgres.url })
+  await client.connect()
+  t.equal(await findUnsafeSetting(client), undefined)
+  await client.query('set synchronous_commit = off')
+  t.equal(await findUnsafeSetting(client), 'synchronous_commit')
+  await client.end()
 })
 
 t.test('rule 1: a Postgres that comes later and is unfit ends the process', async (t) => {

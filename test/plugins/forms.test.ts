@@ -30,7 +30,7 @@ function createForms(t: Parameters<typeof createApp>[0], { replayed = false, def
   } as never)
   app.decorate('idempotency', { readKey: () => undefined } as never)
   app.decorate('submitterOf', () => 'ip:somebody')
-  app.decorate('submissionLimit', { rateLimit: {} })
+  app.decorate('submissionLimit', async () => {})
   app.decorateReply('page', function (this, template) {
     return this.type('text/html').send(template)
   })

@@ -112,17 +112,24 @@ t.test('bodies that do not fit are 422, paths, queries and headers 400, with poi
   t.match((await send(`/${id}`, { name: '' })).json(), {
     status: 422,
     code: 'INVALID_BODY',
+    detail: 'the body does not fit; see errors',
     errors: [{ pointer: '/name' }]
   })
   t.match((await send('/7', { name: 'Ada' })).json(), {
     status: 400,
     code: 'INVALID_PARAMS',
+    detail: 'the path of the address does not fit; see errors',
     errors: [{ pointer: '/id' }]
   })
-  t.match((await send(`/${id}?n=0`, { name: 'Ada' })).json(), { status: 400, code: 'INVALID_QUERYSTRING' })
+  t.match((await send(`/${id}?n=0`, { name: 'Ada' })).json(), {
+    status: 400,
+    code: 'INVALID_QUERYSTRING',
+    detail: 'the query of the address does not fit; see errors'
+  })
   t.match((await send(`/${id}`, { name: 'Ada' }, { 'x-short': 'long' })).json(), {
     status: 400,
-    code: 'INVALID_HEADERS'
+    code: 'INVALID_HEADERS',
+    detail: 'the headers do not fit; see errors'
   })
 })
 

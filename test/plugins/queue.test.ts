@@ -187,17 +187,43 @@ t.test('while Redis is away a push fails at once; a Redis that comes back empty 
 
 t.test('rule 7: a flush is noticed within about a second', async (t) => {
   const own = await startRedis(t)
-  const { queue } = await createQueue(t, { url: own.url })
+  const { queue, log } = await createQueue(t, { url: own.url })
   let losses = 0
   queue.onLoss(() => {
     losses += 1
   })
   await eventually(() => assert.equal(losses, 1))
+  t.strictSame(alarms(log), [], 'a Redis that is new is no alarm')
   const client = new Redis(own.url)
   t.teardown(() => client.disconnect())
   await client.flushall()
   await eventually(() => assert.equal(losses, 2), { timeout: 5_000 })
+  t.match(alarms(log), [{ found: 'no sentinel', msg: 'Redis lost its data or was exchanged' }])
 })
+
+t.test('rule 7: a Redis that was started again meanwhile is looked into at the start, without an alarm', async (t) => {
+  const own = await startRedis(t)
+  const client = new Redis(own.url)
+  t.teardown(() => client.disconnect())
+  await client.set('seen:sentinel', 'the run id of an earlier one')
+  const { queue, log } = await createQueue(t, { url: own.url, prefix: 'seen' })
+  let losses = 0
+  queue.onLoss(() => {
+    losses += 1
+  })
+  await eventually(() => assert.equal(losses, 1))
+  t.match(
+    log.lines.filter(({ found }) => found),
+    [{ level: 30, found: 'another server', msg: /^Redis was started since it was last seen, or is new/ }]
+  )
+  await client.set('seen:sentinel', 'that of another one')
+  await eventually(() => assert.equal(losses, 2), { timeout: 5_000 })
+  t.match(alarms(log), [{ found: 'another server', msg: 'Redis lost its data or was exchanged' }])
+})
+
+/** Warnings about lost data. */
+const alarms = (log: { lines: Record<string, unknown>[] }) =>
+  log.lines.filter(({ level, found }) => Number(level) >= 40 && found)
 
 t.test('a stop waits for what is under way, and takes nothing more', async (t) => {
   const { queue } = await createQueue(t)

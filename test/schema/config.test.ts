@@ -54,6 +54,38 @@ t.test('D12 a wrong value is one line that names the setting and what it must be
   }
 })
 
+t.test('an address is refused for what its client would stumble on later', async (t) => {
+  const wrong: [string, string, string][] = [
+    ['DATABASE_URL', 'postgres://db/x?sslmode=bogus', 'has an unknown sslmode: it must be one of disable, prefer,'],
+    ['DATABASE_URL', 'postgres://db/x?sslcert=/nowhere/a.pem', 'names a file as sslcert that cannot be read'],
+    ['DATABASE_OWNER_URL', 'postgres://db/x?sslrootcert=/nowhere/a.pem', 'names a file as sslrootcert that cannot'],
+    [
+      'DATABASE_URL',
+      'postgres://db/x?uselibpqcompat=true&sslmode=verify-ca',
+      'needs sslrootcert for sslmode=verify-ca'
+    ],
+    ['REDIS_URL', 'redis://h/abc', 'must be an address such as redis://'],
+    ['REDIS_URL', 'redis://h:6379/0/1', 'must be an address such as redis://'],
+    ['REDIS_URL', 'redis://h?db=abc', 'must be an address such as redis://'],
+    ['REDIS_URL', 'redis://', 'must be an address such as redis://']
+  ]
+  for (const [name, value, complaint] of wrong) {
+    const faults = faultsOf({ ...NEEDED, [name]: value })
+    t.equal(faults.length, 1, value)
+    t.match(faults[0], `${name} ${complaint}`)
+    t.notMatch(faults[0], /bogus|nowhere|abc/, 'no value is repeated')
+  }
+  const fine = {
+    DATABASE_URL: `postgres://db/x?sslmode=verify-full&sslrootcert=${encodeURIComponent(import.meta.filename)}`,
+    DATABASE_OWNER_URL: 'postgres://owner:p%40ss@[::1]:5433/x?sslmode=no-verify',
+    REDIS_URL: 'rediss://user:p%2Fss@[::1]:6380/3'
+  }
+  t.match(readConfig({ ...NEEDED, ...fine }), fine)
+  for (const url of ['redis://h', 'redis://h/', 'redis://h/15', 'redis://h?db=2']) {
+    t.equal(readConfig({ ...NEEDED, REDIS_URL: url }).REDIS_URL, url)
+  }
+})
+
 t.test('A14 what is missing is named, each setting in a line of its own', async (t) => {
   const faults = faultsOf({})
   t.equal(faults.length, 3)

@@ -64,6 +64,33 @@ t.test('a submission on its way to a job is checked by the schema of its form', 
   t.match(check?.({ form: 'plain' }).errors, [{ pointer: '/data', detail: 'is required' }])
 })
 
+t.test('a submission is as good as when it was accepted, whatever became of its form', async (t) => {
+  const edited = { ...FORM, fields: { ...FORM.fields, city: text({ title: 'City', maxLength: 50 }) } }
+  const typeWith = (forms: Record<string, FormDefinition>) => {
+    const type = buildRegistry({ forms, jobs: JOBS }).jobs.get('store-submission')
+    if (!type) throw new Error('no type')
+    return type
+  }
+  const before = typeWith({ plain: FORM })
+  const same = typeWith({ plain: FORM })
+  const after = typeWith({ plain: edited })
+  const without = typeWith({ other: FORM })
+  const old = { form: 'plain', data: { name: 'Ada' } }
+  const accepted = before.admitPayload(old).value
+  t.match(accepted, { ...old, form_version: /^[\w-]{12}$/ }, 'it carries the version of its form')
+  t.strictSame(same.admitPayload(old).value, accepted, 'which is the same in every process')
+
+  t.equal(after.checkPayload(accepted).errors, undefined, 'it is run after its form was edited')
+  t.equal(without.checkPayload(accepted).errors, undefined, 'and by a consumer that does not know its form')
+  const broken = { ...Object(accepted), data: { name: 7 } }
+  t.match(before.checkPayload(broken).errors, [{ pointer: '/data/name' }], 'its own form still checks it')
+
+  t.match(after.admitPayload(accepted).errors, [{ pointer: '/data/city' }], 'to be accepted anew it must fit anew')
+  t.match(after.checkPayload(old).errors, [{ pointer: '/data/city' }], 'and so must what has no version')
+  const forged = { form: 'plain', data: { name: 'Ada', city: 'Rome' }, form_version: 'mine' }
+  t.match(after.admitPayload(forged).value, { form_version: /^[\w-]{12}$/ }, 'a sender does not choose the version')
+})
+
 t.test('broken definitions are named, all of them, one line each', async (t) => {
   const forms = { bad: { ...FORM, job: 'nowhere' }, worse: { ...FORM, title: '' } }
   t.throws(() => buildRegistry({ forms, jobs: { 'a-job': { ...storeSubmission, queue: '' } } }), {

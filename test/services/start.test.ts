@@ -53,6 +53,12 @@ t.test('an address that no client can use, or a host that is no address, is name
   const wrong: [Environment, RegExp][] = [
     [{ REDIS_URL: 'redis://cache:999999' }, /^REDIS_URL must be an address such as redis:/],
     [{ DATABASE_URL: 'postgres://u:canary@db:99999/x' }, /^DATABASE_URL must be an address such as postgres:/],
+    [{ DATABASE_URL: 'postgres://u@db/x?sslmode=canary' }, /^DATABASE_URL has an unknown sslmode: it must be one of /],
+    [
+      { DATABASE_URL: 'postgres://u@db/x?sslcert=/canary' },
+      /^DATABASE_URL names a file as sslcert that cannot be read /
+    ],
+    [{ REDIS_URL: 'redis://cache/canary' }, /^REDIS_URL must be an address such as redis:/],
     [{ TRUST_PROXY: 'nginx' }, /^TRUST_PROXY must be addresses such as/],
     [{ HOST: '999.1.1.1' }, /^HOST: 999\.1\.1\.1 is no address of this machine: set another/],
     [{ HOST: '192.0.2.1' }, /^HOST: 192\.0\.2\.1 is no address of this machine: set another/],

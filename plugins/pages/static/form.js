@@ -9,6 +9,12 @@ const PAUSES = [1, 2, 4, 8, 15, 30]
 const REFUSED = {
   413: 'This is more than can be taken here. Please shorten what you typed.'
 }
+/** What the same sending gets over with time, besides the server's own troubles. */
+const PASSING = {
+  408: 'the sending took too long.',
+  409: 'the server is still busy with what was sent before.',
+  429: 'the server asks to wait a little.'
+}
 
 let timer
 let attempts = 0
@@ -21,6 +27,11 @@ function tell(form, sentence) {
   const notice = form.querySelector('[data-waiting]')
   notice.querySelector('p').textContent = sentence
   notice.hidden = !sentence
+}
+
+/** Whether the same may be taken later. A conflict is for good unless it says when to come again. */
+function passes({ status, headers }) {
+  return status >= 500 || (status in PASSING && (status !== 409 || headers.has('retry-after')))
 }
 
 function stopTimer() {
@@ -79,12 +90,10 @@ document.addEventListener('htmx:before:response', (event) => {
     form.dataset.sent = ''
     forgetDraft(form)
     location.assign(raw.url)
-  } else if (raw.status >= 500) {
+  } else if (passes(raw)) {
     event.preventDefault()
-    waitForServer(form, 'the server cannot take it right now.', Number(raw.headers.get('retry-after')))
-  } else if (raw.status === 429) {
-    event.preventDefault()
-    waitForServer(form, 'the server asks to wait a little.', Number(raw.headers.get('retry-after')))
+    const reason = PASSING[raw.status] ?? 'the server cannot take it right now.'
+    waitForServer(form, reason, Number(raw.headers.get('retry-after')))
   } else if (raw.status !== 422) {
     event.preventDefault()
     keepDraft(form, false)

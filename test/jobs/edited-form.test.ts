@@ -1,0 +1,70 @@
+/** Forms are edited while submissions wait: what was accepted is stored all the same. */
+import assert from 'node:assert/strict'
+import t from 'tap'
+import { copyBuild } from '../helpers/build-copy.js'
+import { balanced, settled, startFaultStack } from '../helpers/fault-stack.js'
+import { createApi } from './api.js'
+
+const CONTACT = { form: 'contact', data: { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true } }
+/** A field that nobody has filled in so far, and that everybody must. */
+const EDIT = {
+  file: 'schema/forms/contact.js',
+  from: "name: text({ title: 'Name', maxLength: 100 }),",
+  to: "name: text({ title: 'Name', maxLength: 100 }), city: text({ title: 'City', maxLength: 100 }),"
+}
+
+const [stack, edited] = await Promise.all([startFaultStack(t), copyBuild(t, [EDIT])])
+
+t.test('what was accepted before is stored as it was typed, whichever way it came', async (t) => {
+  const gateway = await stack.gateway()
+  const { post } = createApi(gateway)
+  const answers = await Promise.all([
+    ...[1, 2, 3].map(() => post('/async/contact', CONTACT.data)),
+    post('/api/jobs/store-submission/async', CONTACT),
+    post('/api/jobs/store-submission/async', { ...CONTACT, form_version: 'of my own' }),
+    post('/api/jobs/store-submission/batch', [CONTACT])
+  ])
+  const ids = answers.map(({ body }) => String(body.id ?? body.items[0].id))
+  await gateway.kill('SIGTERM')
+  const [newer] = await Promise.all([stack.gateway({}, { build: edited }), stack.consumer({}, { build: edited })])
+  const jobs = await settled(stack.db, ids)
+  t.strictSame([...new Set(jobs.map(({ state }) => state))], ['succeeded'])
+  const { rows } = await stack.db.query('select data from submissions where id = any($1)', [ids])
+  t.strictSame(rows, Array(6).fill({ data: CONTACT.data }))
+
+  const present = createApi(newer)
+  const refused = { status: 422, body: { errors: [{ detail: 'is required' }] } }
+  t.match(await present.post('/async/contact', CONTACT.data), refused, 'from now on the form as it is counts')
+  t.match(await present.post('/api/jobs/store-submission', CONTACT), refused)
+  t.match(await present.post('/api/jobs/store-submission/batch', [CONTACT]), refused)
+  const complete = { ...CONTACT, data: { ...CONTACT.data, city: 'Rome' } }
+  t.match(await present.post('/api/jobs/store-submission', complete), { status: 200 })
+})
+
+t.test('a dead job is repeated as its form is now, and carries its version', async (t) => {
+  const [present, newer] = (await Promise.all([stack.gateway(), stack.gateway({}, { build: edited })])).map(createApi)
+  assert.ok(present && newer)
+  const { body: waiting } = await present.post('/api/jobs/store-submission/async?run_at=2099-01-01T00:00:00Z', CONTACT)
+  await stack.db.query(`update jobs set state = 'dead', error = '{"code": "X", "detail": "x"}' where id = $1`, [
+    waiting.id
+  ])
+  const path = `/api/jobs/${waiting.id}/replay`
+  t.match(await newer.post(path, {}), { status: 422, body: { errors: [{ pointer: '/data/city' }] } })
+  const { body: old } = await newer.get(`/api/jobs/${waiting.id}`)
+  const payload = { ...old.payload, data: { ...CONTACT.data, city: 'Rome' } }
+  const { status, body } = await newer.post(path, { payload })
+  t.equal(status, 202)
+  const { body: repeated } = await newer.get(`/api/jobs/${body.id}`)
+  t.not(repeated.payload.form_version, old.payload.form_version)
+  await balanced(stack.db)
+})
+
+t.test('while a deploy rolls, an older consumer stores what a newer gateway accepts', async (t) => {
+  const older = await startFaultStack(t)
+  const [newer] = await Promise.all([older.gateway({}, { build: edited }), older.consumer()])
+  const data = { ...CONTACT.data, city: 'Rome' }
+  const { body } = await createApi(newer).post('/async/contact', data)
+  t.match(await settled(older.db, [body.id]), [{ state: 'succeeded' }])
+  const { rows } = await older.db.query('select data from submissions')
+  t.strictSame(rows, [{ data }])
+})

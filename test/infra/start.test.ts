@@ -51,7 +51,7 @@ t.test('E2 both start with exactly the names of the other set-up', async (t) => 
   const { username, password, host, pathname } = new URL(postgres.url)
   const env = {
     SECRET_KEY,
-    API_KEY: 'of no use yet',
+    API_KEY: 'a-key-of-the-other-set-up',
     POSTGRESQL_USER: username,
     POSTGRESQL_PASSWORD: password,
     POSTGRESQL_HOST: host,

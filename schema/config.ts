@@ -1,6 +1,7 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
 import { findPostgresFault, postgresAddress, proxies, redisAddress } from './addresses.js'
+import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
 
@@ -66,6 +67,11 @@ export const Config = Type.Object(
     ),
     OPEN_JOBS: count(100_000, 1, 1_000_000_000, 'unfinished jobs in all, beyond which new ones are refused'),
     IDEMPOTENCY_KEEP_HOURS: count(48, 24, 8_760, 'time that an idempotency key is remembered, in hours'),
+    OUTSIDE_ALLOW: Type.Optional(
+      targets(
+        'hosts and networks that jobs may call though they are private, each with an optional port; none when absent'
+      )
+    ),
     DEFAULT_FORM: text('contact', 'form shown at /sync/ and /async/'),
     APP_NAME: text('Beeline', 'name in the pages and the API description'),
     APP_VERSION: text('0.1.0', 'version in the API description'),

@@ -5,6 +5,7 @@ import type { Fault } from './problem.js'
 /** As TypeBox reports it. */
 interface RawError {
   keyword: string
+  schemaPath: string
   instancePath: string
   params: Record<string, unknown>
   message: string
@@ -15,11 +16,40 @@ const MOST_POINTER = 1_000
 
 /** What the validator found, in words: at most one fault a place, the first. */
 export function describe(errors: RawError[], schema: TSchema, value: unknown): Fault[] {
+  const shapes = shapesOf(schema)
+  if (shapes) return describeShape(errors, shapes, value)
   const faults = errors.flatMap((error) => toFaults(error, schema, value))
   const places = new Map(
     faults.reverse().map(({ pointer, detail }) => [pointer, { pointer: pointer.slice(0, MOST_POINTER), detail }])
   )
   return [...places.values()].reverse()
+}
+
+interface Shape extends TSchema {
+  properties: Record<string, unknown>
+  required?: string[]
+}
+
+/** The objects of which a value may be any one. */
+function shapesOf({ anyOf }: { anyOf?: unknown }): Shape[] | undefined {
+  return Array.isArray(anyOf) && anyOf.length && anyOf.every((one) => 'properties' in one) ? anyOf : undefined
+}
+
+/** Only about the shape that the value seems to be meant for: the one with most of its fields. */
+function describeShape(errors: RawError[], shapes: Shape[], value: unknown): Fault[] {
+  const fields = Object.keys(Object(value))
+  const known = shapes.map(({ properties }) => fields.filter((name) => Object.hasOwn(properties, name)).length)
+  const best = known.indexOf(Math.max(...known))
+  const shape = shapes[best]
+  if (!shape) return []
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (isObject && !known[best]) {
+    const needed = shapes.map(({ required = [] }) => required.join(' and '))
+    return [{ pointer: '', detail: `must have ${needed.join(', or ')}` }]
+  }
+  const path = `#/anyOf/${best}`
+  const own = errors.filter(({ schemaPath }) => schemaPath === path || schemaPath.startsWith(`${path}/`))
+  return describe(own, shape, value)
 }
 
 function toFaults({ keyword, instancePath, params, message }: RawError, schema: TSchema, value: unknown): Fault[] {

@@ -5,6 +5,8 @@ import health from '#plugins/health'
 import idempotency from '#plugins/idempotency'
 import jobEvents from '#plugins/job-events'
 import ledger from '#plugins/ledger'
+import outside from '#plugins/outside'
+import parsedPages from '#plugins/parsed-pages'
 import problems from '#plugins/problems'
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
@@ -22,6 +24,9 @@ export interface ConsumerOptions {
   /** Called once when the process can no longer work; it must end, non-zero. */
   die: (error: Error) => void
 }
+
+/** What we call ourselves to others, and how sites may name us in their robots.txt. */
+const PRODUCT = 'Beeline'
 
 /** The handlers in `handlers/`: file name = job type, default export = factory. */
 export const loadHandlers = () => loadFolder<ConsumerOptions['handlers'][string]>(new URL('handlers/', import.meta.url))
@@ -45,6 +50,11 @@ export function buildConsumer({ config, registry, handlers, die }: ConsumerOptio
   app.register(ledger, { registry })
   app.register(jobEvents, { prefix: config.REDIS_PREFIX })
   app.register(submissions)
+  app.register(outside, {
+    allow: config.OUTSIDE_ALLOW ?? '',
+    userAgent: `${PRODUCT}/${config.APP_VERSION.replace(/[^\w.-]/g, '')}`
+  })
+  app.register(parsedPages, { agent: PRODUCT })
   app.register(health)
   app.register(worker, { registry, handlers, graceMs: config.SHUTDOWN_GRACE_MS, onBroken: die })
   return app

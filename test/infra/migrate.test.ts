@@ -10,7 +10,7 @@ import { readCatalogue } from '../helpers/catalogue.js'
 import { type PostgresService, startPostgres } from '../helpers/services.js'
 
 const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
-const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions']
+const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages']
 const HOUSEKEEPING_TABLES = ['idempotency_keys']
 
 const postgres = await startPostgres(t)

@@ -10,7 +10,7 @@ const registry = buildRegistry(await loadDefinitions())
 /** Options of all plugins at once: each takes its own. */
 const OPTIONS = {
   registry,
-  handlers: { 'store-submission': () => ({}) },
+  handlers: Object.fromEntries([...registry.jobs.keys()].map((type) => [type, () => ({})])),
   url: 'postgres://nobody@127.0.0.1:1/x',
   secret: 'x'.repeat(32),
   defaultForm: 'contact',

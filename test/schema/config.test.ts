@@ -1,4 +1,5 @@
 import t from 'tap'
+import { readAllowed } from '#schema/allowed-targets'
 import { ALIASES, Config, describeSetting, readConfig } from '#schema/config'
 
 const NEEDED = {
@@ -114,6 +115,49 @@ t.test('an empty value counts as absent', async (t) => {
 
 t.test('what it does not know in the environment is left alone', async (t) => {
   t.notOk('PATH' in readConfig({ ...NEEDED, PATH: '/bin', npm_config_x: 'y' }))
+})
+
+t.test('OUTSIDE_ALLOW takes hosts, addresses and networks, each with or without a port', async (t) => {
+  const good = [
+    'intranet',
+    'Intranet.Example:8080',
+    '10.0.0.0/8',
+    '10.1.2.3:8080',
+    '10.0.0.0/8:8080',
+    'fd00::/8',
+    '[::1]',
+    '[::1]:8080',
+    '[fd00::]/8:8080',
+    'a.b, 10.0.0.1'
+  ]
+  for (const value of good) t.equal(readConfig({ ...NEEDED, OUTSIDE_ALLOW: value }).OUTSIDE_ALLOW, value)
+  t.strictSame(readAllowed('Intranet.Example:8080, 10.0.0.0/8,[FD00::]/8:81'), [
+    { name: 'intranet.example', port: 8080 },
+    { network: '10.0.0.0/8' },
+    { network: 'fd00::/8', port: 81 }
+  ])
+  const bad = [
+    '*',
+    'a:0',
+    'a:65536',
+    'a:b',
+    'http://a',
+    'a/8',
+    '10.0.0.0/33',
+    'fd00::/129',
+    '1.2.3',
+    '10.0.0',
+    '0x7f.1:80/8',
+    'a,,b',
+    ',',
+    '-a',
+    'a..b',
+    '[a]',
+    '[10.0.0.1',
+    'a b',
+    'a@b'
+  ]
+  for (const value of bad) t.equal(faultsOf({ ...NEEDED, OUTSIDE_ALLOW: value }).length, 1, `${value} is refused`)
 })
 
 t.test('TRUST_PROXY takes addresses, networks and names', async (t) => {

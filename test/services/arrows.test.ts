@@ -47,6 +47,13 @@ t.test('D9 D27 D13 nothing that the gateway imports is a handler, or of the cons
     []
   )
 
+  const heavy = new Set(['undici', 'cheerio', 'cheerio/slim', 'robots-parser'])
+  t.strictSame(
+    [...graph].filter(([, names]) => names.some((name) => heavy.has(name))),
+    [],
+    'and it loads no parser of pages'
+  )
+
   const consumer = [...(await loadGraph(join(BUILD, 'services/consumer/server.js'))).keys()]
   t.strictSame(
     consumer.filter((path) => path.startsWith('services/gateway')),

@@ -1,0 +1,99 @@
+/**
+ * Parsing in threads, each task within limits of time and memory: a page of 1 MiB can be made so that it takes minutes, and
+ * neither the event loop nor the leases of other jobs may wait for it.
+ */
+import { Worker } from 'node:worker_threads'
+import type { PageContent } from '#schema/parsed-page'
+import type { ExtractOptions } from './extract.js'
+import { pageFault } from './page-fault.js'
+import type { RobotsTask } from './robots-rules.js'
+
+export type Task = ExtractOptions | RobotsTask
+
+export interface ParserOptions {
+  /** Tasks at a time. Default 2. */
+  threads?: number
+  /** Time for one, in ms. Default 5000. */
+  mostMs?: number
+  /** Memory for one, in MB. Default 160. */
+  mostMb?: number
+}
+
+export interface Parser {
+  /** @throws permanent fault `PAGE_TOO_COMPLEX`; the signal's reason */
+  extract: (options: ExtractOptions, signal?: AbortSignal) => Promise<PageContent>
+  isAllowed: (task: RobotsTask, signal?: AbortSignal) => Promise<boolean>
+  close: () => Promise<void>
+}
+
+export function createParser({ threads = 2, mostMs = 5_000, mostMb = 160 }: ParserOptions = {}): Parser {
+  const idle: Worker[] = []
+  const all = new Set<Worker>()
+  const waiting: (() => void)[] = []
+  let running = 0
+
+  function open(): Worker {
+    const thread = new Worker(new URL('parser-thread.js', import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: mostMb }
+    })
+    all.add(thread)
+    thread.on('error', () => {}) // each task listens for itself
+    thread.on('exit', () => {
+      all.delete(thread)
+      if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1)
+    })
+    return thread
+  }
+
+  async function run(task: Task, signal?: AbortSignal): Promise<unknown> {
+    while (running >= threads) await new Promise<void>((resolve) => waiting.push(resolve))
+    running += 1
+    try {
+      signal?.throwIfAborted()
+      const thread = idle.pop() ?? open()
+      thread.ref() // an idle one keeps no process alive
+      const answer = await ask(thread, task, { mostMs, ...(signal && { signal }) }).catch(async (error) => {
+        await thread.terminate()
+        throw error
+      })
+      thread.unref()
+      idle.push(thread)
+      return answer
+    } finally {
+      running -= 1
+      waiting.shift()?.()
+    }
+  }
+
+  return {
+    // the thread answers each kind of task with its own kind of value
+    extract: (task, signal) => run(task, signal) as Promise<PageContent>,
+    isAllowed: (task, signal) => run(task, signal) as Promise<boolean>,
+    close: async () => void (await Promise.all([...all].map((thread) => thread.terminate())))
+  }
+}
+
+interface Limits {
+  mostMs: number
+  signal?: AbortSignal
+}
+
+function ask(thread: Worker, task: Task, { mostMs, signal }: Limits): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const end = (finish: () => void) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      thread.removeAllListeners('message').off('error', onBroken).off('exit', onBroken)
+      finish()
+    }
+    const giveUp = (cause?: unknown) =>
+      reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much time or memory to parse', { passing: false, cause }))
+    const onAbort = () => end(() => reject(signal?.reason))
+    const onBroken = (cause?: unknown) => end(() => giveUp(cause))
+    const timer = setTimeout(() => end(giveUp), mostMs)
+    thread.once('message', (answer) => end(() => resolve(answer)))
+    thread.once('error', onBroken).once('exit', onBroken)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    thread.postMessage(task)
+  })
+}

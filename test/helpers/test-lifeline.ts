@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Lifeline, openLifeline } from '../../infra/local/lifeline.js'
@@ -9,7 +9,10 @@ let opened: Lifeline | undefined
 export function testLifeline(): Lifeline {
   if (opened) return opened
   const folder = mkdtempSync(join(tmpdir(), 'beeline-test-pids-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  process.once('exit', () => {
+    // a file that broke off has children left: their list stays, for the lifeline is going to read it
+    if (readFileSync(join(folder, 'pids'), 'utf8') === '') rmSync(folder, { recursive: true, force: true })
+  })
   opened = openLifeline(folder)
   return opened
 }

@@ -1,13 +1,13 @@
 /** Server-sent events of one job (HTML standard, 9.2): its state whenever it changes, until it ends. */
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { find, isOpen } from './submit.js'
+import { findAsked, isOpen } from './find.js'
 
 /** A sign of life for proxies, in ms. */
 const HEARTBEAT_MS = 15_000
 
 export async function followJob(request: FastifyRequest, reply: FastifyReply) {
-  const { id, status: first, version } = await find(request, (request.params as { id: string }).id)
+  const { id, status: first, version } = await findAsked(request)
   const seen = request.headers['last-event-id']
   // a browser connects again for ever unless it is told that there is nothing more
   if (!isOpen(first) && seen === String(version)) return reply.code(204).send()

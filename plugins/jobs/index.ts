@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { JobType, Registry } from '#schema/registry'
+import { readBalance } from './balance.js'
 import {
   asyncContract,
   attemptsContract,
@@ -18,7 +19,7 @@ import {
 } from './contract.js'
 import { followJob } from './events.js'
 import { listJobs, readAttempts, readJob, readResult } from './read.js'
-import { cancelJob, readBalance, replayJob, replayMany } from './repair.js'
+import { cancelJob, replayJob, replayMany } from './repair.js'
 import { submitAndWait, submitAsync, submitBatch } from './submit.js'
 
 export interface JobsOptions {

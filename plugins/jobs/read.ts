@@ -2,17 +2,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
 import { answerEnd } from './end.js'
-import { answerOpen, find, isOpen } from './submit.js'
+import { findAsked, isOpen } from './find.js'
+import { answerOpen } from './submit.js'
 
-const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
-
-export const readJob = async (request: FastifyRequest, reply: FastifyReply) =>
-  reply.send(await find(request, idOf(request)))
+export const readJob = async (request: FastifyRequest, reply: FastifyReply) => reply.send(await findAsked(request))
 
 export async function readResult(request: FastifyRequest, reply: FastifyReply) {
   const { ledger } = request.server
   const { forget } = request.query as { forget: boolean }
-  const job = await find(request, idOf(request))
+  const job = await findAsked(request)
   if (isOpen(job.status)) return answerOpen(reply, job.id, job.status)
   if (forget && job.status === 'succeeded' && !job.forgotten_at) {
     // only when the whole answer has left: an answer that broke off can be asked for again
@@ -26,7 +24,7 @@ export async function readResult(request: FastifyRequest, reply: FastifyReply) {
 }
 
 export async function readAttempts(request: FastifyRequest, reply: FastifyReply) {
-  const { id } = await find(request, idOf(request))
+  const { id } = await findAsked(request)
   return reply.send({ items: await request.server.ledger.findAttempts(id) })
 }
 

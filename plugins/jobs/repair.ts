@@ -1,23 +1,22 @@
-/** What operators do with jobs: cancel, repeat what is dead, see whether the numbers agree. */
+/** What operators do with jobs: cancel, repeat what is dead. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { MOST_REPLAYED } from './contract.js'
+import { find, findAsked } from './find.js'
 import { type Filters, toFilter } from './read.js'
-import { admit, answerAt, find } from './submit.js'
-
-const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
+import { admit, answerAccepted } from './submit.js'
 
 export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
   const { ledger } = request.server
-  const { id } = await find(request, idOf(request))
+  const { id } = await findAsked(request)
   if (await ledger.cancel(id)) return reply.code(204).send()
   throw problem(409, 'JOB_FINISHED', `it has ended already: ${(await find(request, id)).status}`)
 }
 
 export function replayJob(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const dead = await find(request, idOf(request))
+    const dead = await findAsked(request)
     const { payload = dead.payload } = (request.body ?? {}) as { payload?: unknown }
     const type = typeOf(registry, dead.type)
     const key = request.server.idempotency.readKey(request, {
@@ -29,8 +28,7 @@ export function replayJob(registry: Registry) {
       throw problem(409, 'JOB_NOT_DEAD', `only a dead job is repeated; it is ${dead.status}`)
     const job = { id: dead.id, type: type.name, payload: admit(type, payload) }
     const accepted = await replay(request, job, key)
-    answerAt(reply, accepted)
-    return reply.code(202).send({ id: accepted.id, status: 'queued' })
+    return answerAccepted(request, reply, accepted)
   }
 }
 
@@ -92,24 +90,4 @@ function typeOf(registry: Registry, name: string): JobType {
   const type = registry.jobs.get(name)
   if (!type) throw problem(409, 'JOB_TYPE_GONE', `there is no job type ${name} any more`)
   return type
-}
-
-export async function readBalance(request: FastifyRequest, reply: FastifyReply) {
-  const { ledger, submissions } = request.server
-  // rows first: a job that ends meanwhile has its row, and cannot look like one without
-  const [{ accepted, states, succeeded }, queues] = await Promise.all([ledger.count(), ledger.findQueueAges()])
-  const stored = succeeded['store-submission'] ?? 0
-  const rows = await submissions.countFromJobs()
-  const inLedger = Object.values(states).reduce((sum, jobs) => sum + jobs, 0)
-  return reply.send({
-    balanced: accepted === inLedger && rows >= stored,
-    accepted,
-    states,
-    effects: [{ type: 'store-submission', succeeded: stored, rows }],
-    queues: queues.map(({ queue, waiting, oldest }) => ({
-      queue,
-      waiting,
-      oldest_waits_s: Math.max(0, (Date.now() - oldest.getTime()) / 1_000)
-    }))
-  })
 }

@@ -1,10 +1,10 @@
 /** The ways in for programs: wait for the result, look later, or many at once. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { uuidv7 } from 'uuidv7'
-import { FINISHED, type JobState } from '#schema/job'
 import { type Fault, problem } from '#schema/problem'
 import type { JobType } from '#schema/registry'
 import { answerEnd } from './end.js'
+import { find, isOpen } from './find.js'
 import { readPreference } from './prefer.js'
 
 type NewJob = Parameters<FastifyInstance['ledger']['accept']>[0]
@@ -58,9 +58,7 @@ export function submitAsync(type: JobType) {
     const payload = admit(type, request.body)
     const { ledger } = request.server
     const accepted = await ledger.accept(newJob(type, request, payload), readKey(type, request))
-    answerAt(reply, accepted)
-    const status = accepted.replayed ? (await ledger.findProgress(accepted.id))?.status : 'queued'
-    return reply.code(202).send({ id: accepted.id, status })
+    return answerAccepted(request, reply, accepted)
   }
 }
 
@@ -127,20 +125,22 @@ const readKey = (type: JobType, request: FastifyRequest) =>
     asked: [request.routeOptions.url, request.query, request.body]
   })
 
-export function answerAt(reply: FastifyReply, { id, replayed }: { id: string; replayed: boolean }): void {
+/** 202 with the place to look; a repeated request is told how far its job is by now. */
+export async function answerAccepted(
+  { server }: FastifyRequest,
+  reply: FastifyReply,
+  accepted: { id: string; replayed: boolean }
+) {
+  answerAt(reply, accepted)
+  const status = accepted.replayed ? (await server.ledger.findProgress(accepted.id))?.status : 'queued'
+  return reply.code(202).send({ id: accepted.id, status })
+}
+
+function answerAt(reply: FastifyReply, { id, replayed }: { id: string; replayed: boolean }): void {
   reply.header('location', `/api/jobs/${id}`)
   if (replayed) reply.header('idempotency-replayed', 'true')
 }
 
 export function answerOpen(reply: FastifyReply, id: string, status: string): FastifyReply {
   return reply.code(202).header('retry-after', 1).send({ id, status })
-}
-
-export const isOpen = (status: JobState) => !FINISHED.includes(status)
-
-/** @throws problem 404 `JOB_NOT_FOUND` */
-export async function find(request: FastifyRequest, id: string) {
-  const job = await request.server.ledger.find(id.toLowerCase())
-  if (!job) throw problem(404, 'JOB_NOT_FOUND', `no job ${id}`)
-  return job
 }

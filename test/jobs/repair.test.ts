@@ -53,7 +53,7 @@ t.test('it is repeated with an edited payload: checked, the original kept, both 
     payload: { data: { marker: 'edit me' } }
   })
   const again = await replay({ payload: probe({ marker: 'edited' }) }, key)
-  t.match(again, { status: 202, body: { id: body.id } })
+  t.match(again, { status: 202, body: { id: body.id, status: 'succeeded' } }, 'told how far it is by now')
   t.equal(again.headers.get('idempotency-replayed'), 'true')
   t.match(await replay(), { status: 409, body: { code: 'JOB_REPLAYED' } })
   t.match(await api.call('POST', `/api/jobs/${body.id}/replay`), { status: 409, body: { code: 'JOB_NOT_DEAD' } })

@@ -88,7 +88,7 @@ t.test('rule 7: what waits in a queue that was renamed moves to the queue of its
     )
   )
   await ledger.relay.stop()
-  t.match(await read(renamed.id), { queue: 'work', state: 'queued' })
+  t.match(await read(renamed.id), { queue: 'work', state: 'queued', version: 2 })
   t.match(await read(recent.id), { queue: 'before', state: 'queued' })
   t.match(await read(foreign.id), { queue: 'another', state: 'queued' })
 })

@@ -10,6 +10,7 @@ export type Delivery = Static<typeof Delivery>
 
 /** A delivery as it comes out, with Bee-Queue's id: ours, a UUID that is used once. */
 export const Arrival = Type.Object({ id: Uuid, ...Delivery.properties }, { additionalProperties: false })
+export type Arrival = Static<typeof Arrival>
 
 /** Queue in which jobs travel whose last attempt ended without a word; a consumer runs one of them at a time. */
 export const SUSPECTS = 'suspects'

@@ -10,6 +10,8 @@ export interface GroupCommitOptions<Item, Outcome> {
    * again with the same items, whose first commit may have happened: it must insert with `on conflict do nothing`.
    */
   write: (client: PoolClient, items: Item[]) => Promise<Outcome[]>
+  /** Commits that may be in flight at once. Default 1: the commit in flight is what collects the next group. */
+  lanes?: number
   /** Size of an item, in bytes. Default 0. */
   sizeOf?: (item: Item) => number
   /** Most items in one commit. Default 500. */
@@ -52,6 +54,7 @@ export function createGroupCommit<Item, Outcome>(
   pool: Pool,
   {
     write,
+    lanes = 1,
     sizeOf = () => 0,
     maxItems = 500,
     maxBytes = 1_000_000,
@@ -63,7 +66,7 @@ export function createGroupCommit<Item, Outcome>(
 ): GroupCommit<Item, Outcome> {
   const waiting: Entry<Item, Outcome>[] = []
   let waitingBytes = 0
-  let draining: Promise<void> | undefined
+  const draining = new Set<Promise<void>>()
 
   function takeGroup(): Entry<Item, Outcome>[] {
     let bytes = 0
@@ -79,7 +82,11 @@ export function createGroupCommit<Item, Outcome>(
 
   async function drain() {
     while (waiting.length) await commit(takeGroup())
-    draining = undefined
+  }
+
+  function openLane() {
+    const lane = drain().finally(() => draining.delete(lane))
+    draining.add(lane)
   }
 
   /** `unknown`: a commit of these was sent before, and nobody knows what became of it. */
@@ -159,10 +166,10 @@ export function createGroupCommit<Item, Outcome>(
     return new Promise((resolve, reject) => {
       waiting.push({ item, bytes, deadline: Date.now() + deadlineMs, resolve, reject })
       waitingBytes += bytes
-      draining ??= drain()
+      if (draining.size < lanes) openLane()
     })
   }
-  return Object.assign(submit, { drained: async () => draining })
+  return Object.assign(submit, { drained: async () => void (await Promise.all(draining)) })
 }
 
 function refuse(entries: { reject: (error: unknown) => void }[], error: unknown) {

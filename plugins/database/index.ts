@@ -8,6 +8,7 @@ import { isOutage } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
 import { findUnsafeSetting } from './queries.js'
+import { createSocket } from './socket.js'
 
 export interface DatabaseOptions {
   /** Address of Postgres, with the role that serves. */
@@ -62,6 +63,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     query_timeout: queryTimeoutMs,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    stream: createSocket,
     pipeline: true // statements that do not wait for each other go out together
   })
   const { pool } = app.pg

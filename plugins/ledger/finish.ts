@@ -8,6 +8,7 @@ import {
   finishFailed,
   finishReleased,
   finishSucceeded,
+  type Job,
   nameOf
 } from './queries/attempts.js'
 
@@ -19,11 +20,16 @@ export type Ending =
   | { job: ClaimedJob; outcome: 'released'; delayMs: number }
 
 /** Writes the effects of finished jobs of one type. It may be called again after a failed commit. */
-export type Store = (tx: PoolClient, jobs: ClaimedJob[], results: unknown[]) => Promise<void>
+export type Store = (tx: PoolClient, jobs: Job[], results: unknown[]) => Promise<void>
 
-/** `tellEnd` hears the ids of each commit, after it. */
-export function createFinish(app: FastifyInstance, tellEnd: (ids: string[]) => void) {
-  const stores = new Map<string, Store>()
+export interface FinishOptions {
+  app: FastifyInstance
+  storeOf: (type: string) => Store | undefined
+  /** Hears the ids of each commit, after it. */
+  tellEnd: (ids: string[]) => void
+}
+
+export function createFinish({ app, storeOf, tellEnd }: FinishOptions): (ending: Ending) => Promise<boolean> {
   /** One a type: a store that is slow or stuck holds up its own jobs alone. */
   const groups = new Map<string, (ending: Ending) => Promise<boolean>>()
 
@@ -66,19 +72,16 @@ export function createFinish(app: FastifyInstance, tellEnd: (ids: string[]) => v
     const kept = done.filter(({ job }) => ours.has(nameOf(job)))
     const jobs = kept.map(({ job }) => job)
     const results = kept.map(({ result }) => result)
-    if (kept.length) await stores.get(type)?.(client, jobs, results)
+    if (kept.length) await storeOf(type)?.(client, jobs, results)
     await client.query('commit')
     tellEnd(ended.flat().map(({ id }) => id))
     return endings.map(({ job }) => ours.has(nameOf(job)))
   }
 
-  return {
-    finish: (ending: Ending): Promise<boolean> => {
-      const { type } = ending.job
-      const group = groups.get(type) ?? createGroup(type)
-      groups.set(type, group)
-      return group(ending)
-    },
-    storeWith: (type: string, store: Store) => void stores.set(type, store)
+  return (ending) => {
+    const { type } = ending.job
+    const group = groups.get(type) ?? createGroup(type)
+    groups.set(type, group)
+    return group(ending)
   }
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Registry } from '#schema/registry'
 import { type Accepted, createAccept, type NewJob } from './accept.js'
+import { type AtOnce, createStoreAtOnce } from './at-once.js'
 import { createClaim } from './claim.js'
 import { createFinish, type Ending, type Store } from './finish.js'
 import { createLoad } from './load.js'
@@ -72,6 +73,11 @@ declare module 'fastify' {
       findStatus: (form: string, id: string) => ReturnType<typeof findJobStatus>
       /** Takes those of a delivery that may run now, attempt counted and leased. */
       claim: (delivery: { id: string; ids: string[] }) => Promise<ClaimedJob[]>
+      /**
+       * Claims, stores and finishes those of a delivery that have a result at once, and answers their number; the others stay
+       * queued. @throws as `GroupCommit`, or what `store` threw: nothing was written
+       */
+      storeAtOnce: (delivery: AtOnce) => Promise<number>
       /** Ends an attempt, with `store` of the job's type in the same transaction; false when the lease was lost before. */
       finish: (ending: Ending) => Promise<boolean>
       /** Names the writer of a type's effects. */
@@ -92,7 +98,8 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
   const tellEnd = (ids: string[]) => {
     for (const listener of listeners) listener(ids)
   }
-  const { finish, storeWith } = createFinish(app, tellEnd)
+  const stores = new Map<string, Store>()
+  const endings = { app, storeOf: (type: string) => stores.get(type), tellEnd }
 
   app.decorate('ledger', {
     ...createAccept({ app, registry, load, process: randomUUID() }),
@@ -113,8 +120,9 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
     onEnd: (listener) => void listeners.push(listener),
     findStatus: (form, id) => findJobStatus(app.pg, form, id),
     claim: createClaim(app),
-    finish,
-    storeWith,
+    storeAtOnce: createStoreAtOnce(endings),
+    finish: createFinish(endings),
+    storeWith: (type, store) => void stores.set(type, store),
     renew: (leases) => renewLeases(app.pg, leases),
     relay
   })

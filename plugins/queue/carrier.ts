@@ -113,14 +113,24 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       load.running += 1
       const { value, errors } = checkArrival({ ...data, id })
       if (errors) log.error({ deliveryId: id, queue: name, errors }, 'a delivery that is none was dropped')
-      else
-        await handle(value).catch((error) =>
-          log.error({ err: error, deliveryId: id, queue: name }, 'a delivery was given up')
-        )
+      else await handOver(name, value, handle)
       load.running -= 1
     })
     log.info({ queue: name, concurrency }, 'taking deliveries')
     return true
+  }
+
+  async function handOver(name: string, { id, ids }: Arrival, handle: DeliveryHandler): Promise<void> {
+    const begun = `${prefix}:${name}:begun`
+    let isNoted = false
+    const begin = async () => {
+      isNoted = true
+      return (await client.hsetnx(begun, id, 1)) === 1
+    }
+    await handle({ id, ids, queue: name, begin }).catch((error) =>
+      log.error({ err: error, deliveryId: id, queue: name }, 'a delivery was given up')
+    )
+    if (isNoted) client.hdel(begun, id).catch(() => undefined) // a note too many only makes one delivery slower
   }
 
   /** Takes back what a consumer that is gone had popped. Bee-Queue's own timer would leave a failed look unhandled. */

@@ -15,7 +15,7 @@ export interface QueueOptions {
 }
 
 /** Takes a delivery; what it rejects with is logged, for the ledger knows what became of the jobs. */
-export type DeliveryHandler = (delivery: Outgoing) => Promise<void>
+export type DeliveryHandler = (delivery: Arrived) => Promise<void>
 
 export interface ConsumedQueue {
   name: string
@@ -34,6 +34,12 @@ export interface Outgoing {
   /** A UUID, used once. */
   id: string
   ids: string[]
+}
+
+export interface Arrived extends Outgoing {
+  queue: string
+  /** Notes in Redis that it is begun; false when that was noted before, and whoever began it is gone. Call it once. */
+  begin: () => Promise<boolean>
 }
 
 declare module 'fastify' {

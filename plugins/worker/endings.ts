@@ -5,11 +5,16 @@ import type { Verdict } from './handler.js'
 import type { ClaimedJob } from './leases.js'
 
 type Ending = Parameters<FastifyInstance['ledger']['finish']>[0]
+type Unfit =
+  | { outcome: 'released'; delayMs: number }
+  | { outcome: 'schema_mismatch'; error: { code: string; detail: string } }
 
 /** Pause before a job that this consumer does not know goes to another, in ms. */
 const UNKNOWN_MS = 30_000
 const BACKOFF_MS = 1_000
 const MOST_BACKOFF_MS = 300_000
+/** Bytes of the largest result that is kept, as JSON. */
+const MOST_RESULT = 1_048_576
 /** Longest pause that a handler may ask for: 30 days. */
 const MOST_PAUSE_MS = 2_592_000_000
 
@@ -18,15 +23,33 @@ const MOST_PAUSE_MS = 2_592_000_000
  * what does not fit a known version is dead.
  */
 export function judgePayload(
-  job: ClaimedJob,
+  { payload, schemaVersion }: Pick<ClaimedJob, 'payload' | 'schemaVersion'>,
   definition: { version: number; checkPayload: Check } | undefined
-): Ending | undefined {
-  if (!definition || job.schemaVersion > definition.version) return { job, outcome: 'released', delayMs: UNKNOWN_MS }
-  const { errors } = definition.checkPayload(job.payload)
+): Unfit | undefined {
+  if (!definition || schemaVersion > definition.version) return { outcome: 'released', delayMs: UNKNOWN_MS }
+  const { errors } = definition.checkPayload(payload)
   if (!errors) return undefined
   const detail = errors.map(({ pointer, detail }) => `${pointer || 'the payload'} ${detail}`).join('; ')
-  return { job, outcome: 'schema_mismatch', error: { code: 'SCHEMA_MISMATCH', detail: cut(detail) } }
+  return { outcome: 'schema_mismatch', error: { code: 'SCHEMA_MISMATCH', detail: cut(detail) } }
 }
+
+/** What is wrong with a result, if anything is. */
+export function findFault(
+  result: unknown,
+  definition: { checkResult: Check; longestResult: number } | undefined
+): Error | undefined {
+  const { errors } = definition?.checkResult(result) ?? {}
+  if (errors) {
+    const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
+    return Object.assign(new Error(detail), { code: 'RESULT_INVALID' })
+  }
+  if (!isTooLarge(result, definition?.longestResult)) return undefined
+  return Object.assign(new Error(`the result has more than ${MOST_RESULT} bytes`), { code: 'RESULT_TOO_LARGE' })
+}
+
+/** Measured only where the schema lets a result be that large. */
+const isTooLarge = (result: unknown, longest = 0) =>
+  longest > MOST_RESULT && Buffer.byteLength(JSON.stringify(result) ?? '') > MOST_RESULT
 
 export interface Circumstances {
   /** Of the attempt, when it was aborted. */

@@ -19,13 +19,14 @@ export interface RunningJob<Payload> {
 }
 
 /**
- * `run` does one job, `runMany` the jobs of a delivery together and answers their results in order; a handler has one of them.
- * They hold no database connection. What they throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else
+ * `run` does one job, `runMany` the jobs of a delivery together and answers their results in order, `answer` is for jobs that are
+ * only stored: it tells the result without doing anything; a handler has one of them. They hold no database connection. What they throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else
  * with the usual back-off. What `runMany` throws for several jobs at once condemns none of them: each is tried again, alone. `store` writes the effects inside the transaction that finishes the jobs.
  */
 export interface Handler<Payload, Result> {
   run?: (payload: Payload, context: RunContext & { job: RunningJob<Payload> }) => Result | Promise<Result>
   runMany?: (jobs: RunningJob<Payload>[], context: RunContext) => Result[] | Promise<Result[]>
+  answer?: (job: RunningJob<Payload>) => Result
   store?: (tx: PoolClient, jobs: RunningJob<Payload>[], results: Result[]) => Promise<void>
 }
 

@@ -2,15 +2,13 @@
 import type { FastifyInstance } from 'fastify'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
-import { type Circumstances, judgeError, judgePayload } from './endings.js'
+import { createShortcut } from './at-once.js'
+import { type Circumstances, findFault, judgeError, judgePayload } from './endings.js'
 import type { Handler } from './handler.js'
 import type { AbortReason, ClaimedJob, Held, Leases } from './leases.js'
 
 /** Time that a handler gets to end after its signal aborted, in ms. */
 const STUBBORN_MS = 10_000
-
-/** Bytes of the largest result that is kept, as JSON. */
-const MOST_RESULT = 1_048_576
 
 export interface RunOptions {
   app: FastifyInstance
@@ -21,9 +19,13 @@ export interface RunOptions {
 }
 
 type Ending = Parameters<FastifyInstance['ledger']['finish']>[0]
+export type Arrived = Parameters<Parameters<FastifyInstance['queue']['consume']>[1]>[0]
 
 export function createRun({ app, registry, handlers, leases, onBroken }: RunOptions) {
-  return async (delivery: { id: string; ids: string[] }): Promise<void> => {
+  const storeAtOnce = createShortcut({ app, registry, handlers })
+
+  return async (delivery: Arrived): Promise<void> => {
+    if (await storeAtOnce(delivery)) return
     const jobs = await app.ledger.claim(delivery)
     const groups = groupBy(jobs, ({ type }) => type)
     await Promise.all([...groups].map(([type, ofType]) => runType(type, ofType)))
@@ -33,12 +35,12 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     const definition = registry.jobs.get(type)
     const handler = handlers.get(type)
     const judged = jobs.map((job) => judgePayload(job, definition))
-    const refused = judged.filter((ending) => ending !== undefined)
+    const refused = jobs.flatMap((job, i): Ending[] => (judged[i] ? [{ job, ...judged[i] }] : []))
     const fit = jobs.filter((_, i) => judged[i] === undefined)
     const runs =
       !handler || !fit.length
         ? []
-        : handler.runMany
+        : handler.runMany || handler.answer
           ? [runTogether(handler, fit)]
           : fit.map((job) => runAlone(handler, job))
     await Promise.all([...refused.map(finish), ...runs])
@@ -48,7 +50,10 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     return attempt(jobs, async (controller, held) => {
       const progress = (percent: number) => noteProgress(held, percent)
       const log = app.log.child({ job: nameOf(jobs[0]), jobs: jobs.length })
-      const results = await handler.runMany?.(jobs, { signal: controller.signal, progress, log })
+      const { answer } = handler
+      const results = answer
+        ? jobs.map(answer)
+        : await handler.runMany?.(jobs, { signal: controller.signal, progress, log })
       if (results?.length !== jobs.length)
         throw new Error(`runMany answered ${results?.length} results for ${jobs.length} jobs`)
       return results
@@ -88,23 +93,11 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     try {
       if (ended.error !== undefined) return judgeError(job, ended.error, circumstances)
       const result = ended.results?.[i]
-      const fault = findFault(job.type, result)
+      const fault = findFault(result, registry.jobs.get(job.type))
       return fault ? judgeError(job, fault, circumstances) : { job, outcome: 'done', result }
     } catch (error) {
       return judgeError(job, error, circumstances) // a result that cannot even be looked through
     }
-  }
-
-  /** What is wrong with a result, if anything is. */
-  function findFault(type: string, result: unknown): Error | undefined {
-    const definition = registry.jobs.get(type)
-    const { errors } = definition?.checkResult(result) ?? {}
-    if (errors) {
-      const detail = errors.map(({ pointer, detail }) => `${pointer || 'the result'} ${detail}`).join('; ')
-      return Object.assign(new Error(detail), { code: 'RESULT_INVALID' })
-    }
-    if (!isTooLarge(result, definition?.longestResult)) return undefined
-    return Object.assign(new Error(`the result has more than ${MOST_RESULT} bytes`), { code: 'RESULT_TOO_LARGE' })
   }
 
   /** Waits for the work; when it goes on for long after its signal aborted, gives it up and says that the process is broken. */
@@ -157,10 +150,6 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     return `${registry.jobs.get(job?.type ?? '')?.queue}.${job?.type}`
   }
 }
-
-/** Measured only where the schema lets a result be that large. */
-const isTooLarge = (result: unknown, longest = 0) =>
-  longest > MOST_RESULT && Buffer.byteLength(JSON.stringify(result) ?? '') > MOST_RESULT
 
 interface Settled {
   results?: unknown[]

@@ -8,5 +8,5 @@ export default defineJob({
   version: 1,
   payload: SubmissionPayload,
   result: Type.Object({ submission_id: Uuid }, { additionalProperties: false }),
-  limits: { maxAttempts: 5, timeoutMs: 30_000, batch: 100, concurrency: 8 }
+  limits: { maxAttempts: 5, timeoutMs: 30_000, batch: 100, concurrency: 32 }
 })

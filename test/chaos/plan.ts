@@ -20,6 +20,7 @@ const WAYS: [number, Pick<Plan, 'mode' | 'form'>][] = [
   [3, { mode: 'sync', form: 'contact' }],
   [3, { mode: 'async', form: 'contact' }],
   [3, { mode: 'async', form: 'probe-batch' }],
+  [3, { mode: 'async', form: 'probe-stored' }],
   [2, { mode: 'async', form: 'probe' }]
 ]
 
@@ -44,7 +45,7 @@ export function planSubmission(seed: number, n: number): Plan {
   return {
     marker: `${seed}-${n}`,
     mode: poison ? 'async' : mode,
-    form: poison ? 'probe-brief' : form,
+    form: poison ? (n % (2 * POISON) > POISON ? 'probe-stored' : 'probe-brief') : form,
     action: poison ? 'kill' : isProbe ? action : undefined,
     ms: !poison && isProbe && most ? random.integer(1, most) : undefined,
     key: keyed ? `key-${seed}-${n}` : undefined,

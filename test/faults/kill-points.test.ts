@@ -16,22 +16,29 @@ const stack = await startFaultStack(t)
 const marker = (point: string) => join(folder, point.replace(/\W/g, '-'))
 const killAt = (point: string) => [{ KILL_POINT: point, KILL_MARKER: marker(point) }, { preload }] as const
 
-/** Point of the kill, and the attempts that the job then needs. */
+/** Form, point of the kill, and the attempts that the job then needs: of one that is only stored the first try counts as none. */
 const POINTS = [
-  ['before:claim_jobs', 1],
-  ['after:claim_jobs', 2],
-  ['before:finish_succeeded', 2],
-  ['after:insert_effects', 2],
-  ['before:commit', 2],
-  ['after:commit', 1]
+  ['probe', 'before:claim_jobs', 1],
+  ['probe', 'after:claim_jobs', 2],
+  ['probe', 'before:finish_succeeded', 2],
+  ['probe', 'after:insert_effects', 2],
+  ['probe', 'before:commit', 2],
+  ['probe', 'after:commit', 1],
+  ['probe-stored', 'before:lock_fresh', 1],
+  ['probe-stored', 'after:lock_fresh', 1],
+  ['probe-stored', 'before:finish_locked', 1],
+  ['probe-stored', 'after:insert_effects', 1],
+  ['probe-stored', 'before:commit', 1],
+  ['probe-stored', 'after:commit', 1]
 ] as const
 
 const gateway = await stack.gateway()
 
-for (const [point, attempts] of POINTS) {
-  t.test(`a job whose consumer is killed ${point.replace(':', ' ')} succeeds once`, async (t) => {
+for (const [form, point, attempts] of POINTS) {
+  t.test(`a ${form} job whose consumer is killed ${point.replace(':', ' ')} succeeds once`, async (t) => {
+    await rm(marker(point), { force: true })
     const consumer = await stack.consumer(...killAt(point))
-    const id = await accept(gateway, { marker: point })
+    const id = await accept(gateway, { form, marker: point })
     t.equal((await consumer.exited).signal, 'SIGKILL', 'the consumer was killed there')
     t.ok(existsSync(marker(point)))
     await consumer.restart()

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg, { type PoolClient } from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from 'uuidv7'
 import database from '#plugins/database'
 import { findUnsafeSetting } from '../../plugins/database/queries.js'
+import { createSocket } from '../../plugins/database/socket.js'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
 import { startGateway } from '../helpers/processes.js'
@@ -70,6 +73,38 @@ const countKept = async (given: Thing[]) =>
   (await sql('select id from things where id = any($1)', [given.map(({ id }) => id)])).length
 const codes = (settled: PromiseSettledResult<unknown>[]) =>
   settled.map((one) => (one.status === 'rejected' ? one.reason.code : 'ok'))
+
+t.test('a writer with two lanes has two commits in flight, and no more', async (t) => {
+  const { write, groups, close } = await createWriter(t, { lanes: 2 })
+  const open = close()
+  const given = things(20)
+  const written = Promise.all(given.map(write))
+  await eventually(() => assert.deepEqual(groups, [1, 1]))
+  open()
+  t.strictSame(
+    await written,
+    given.map(({ id }) => id)
+  )
+  t.equal(groups.length, 3, 'what came meanwhile went together')
+  t.equal(await countKept(given), 20)
+})
+
+t.test('what is sent to Postgres in one turn goes in one piece', async (t) => {
+  const chunks: string[] = []
+  const server = createServer((socket) => socket.on('data', (chunk) => void chunks.push(String(chunk)))).listen(0)
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const socket = createSocket().connect((server.address() as AddressInfo).port)
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  for (const text of ['one', 'two']) {
+    socket.write(`${text},`)
+    await null
+    socket.write('then;')
+    await sleep(50)
+  }
+  await eventually(() => assert.deepEqual(chunks, ['one,then;', 'two,then;']))
+})
 
 t.test('B20 it registers alone', async (t) => {
   const { app } = await createWriter(t)

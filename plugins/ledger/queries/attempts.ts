@@ -10,19 +10,24 @@ import { IS_ACTIVE, IS_QUEUED } from './states.js'
 /** A lease lasts this long unless it is renewed, in seconds. */
 export const LEASE_S = 6
 
-export interface ClaimedJob {
+/** A job as who runs it sees it. */
+export interface Job {
   id: string
   /** The delivery that brought it. */
   deliveryId: string
   type: string
   payload: unknown
   schemaVersion: number
+  /** With the one that is under way. */
   attempts: number
   maxAttempts: number
   timeoutMs: number
-  token: string
   trace: string | null
   ownerId: string | null
+}
+
+export interface ClaimedJob extends Job {
+  token: string
 }
 
 /** One attempt of a job: the token is its lease's. */

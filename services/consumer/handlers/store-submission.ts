@@ -3,6 +3,6 @@ import storeSubmission from '#schema/jobs/store-submission'
 
 /** The submission takes the job's id: one job, at most one row. */
 export default defineHandler(storeSubmission, (app) => ({
-  runMany: (jobs) => jobs.map(({ id }) => ({ submission_id: id })),
+  answer: ({ id }) => ({ submission_id: id }),
   store: (tx, jobs) => app.submissions.storeFromJobs(tx, jobs)
 }))

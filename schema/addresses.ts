@@ -6,6 +6,10 @@ import Format from 'typebox/format'
 
 Format.Set('postgres-url', (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
 Format.Set('redis-url', (text) => /^rediss?:\/\//.test(text) && URL.canParse(text) && isRedis(new URL(text)))
+Format.Set(
+  'public-url',
+  (text) => /^https?:\/\/[^/?#@]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
+)
 Format.Set('proxies', (text) => text.split(',').every((proxy) => isProxy(proxy.trim())))
 
 export const postgresAddress = (description: string) =>
@@ -21,6 +25,15 @@ export const redisAddress = (description: string) =>
     format: 'redis-url',
     form: 'an address such as redis://:password@host:6379/0',
     maxLength: 2000,
+    description
+  })
+
+/** Where people reach this installation: scheme, host and port, as a browser names an origin. */
+export const publicAddress = (description: string) =>
+  Type.String({
+    format: 'public-url',
+    form: 'an address without a path, such as https://beeline.example',
+    maxLength: 300,
     description
   })
 

@@ -1,6 +1,6 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
-import { findPostgresFault, postgresAddress, proxies, redisAddress } from './addresses.js'
+import { findPostgresFault, postgresAddress, proxies, publicAddress, redisAddress } from './addresses.js'
 import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
@@ -33,9 +33,17 @@ export const Config = Type.Object(
         minLength: 16,
         maxLength: 500,
         pattern: '^[\\x21-\\x7e]+$',
-        description: 'key that opens the private part, at least 16 characters; closed to all when absent'
+        description: 'a key that is an operator, at least 16 characters; nobody has it when absent'
       })
     ),
+    PUBLIC_URL: Type.Optional(
+      publicAddress(
+        'address at which people reach the gateway, such as https://beeline.example; http://HOST:PORT when absent'
+      )
+    ),
+    OPEN_REGISTRATION: flag(false, 'let anyone make an account'),
+    PROGRAM_LOGIN: flag(true, 'let programs log in with name and password (the OAuth password grant)'),
+    SESSION_DAYS: count(30, 1, 3_650, 'days after which a log-in ends, however often it is used'),
     DATABASE_URL: postgresAddress('Postgres, in the role that serves (no DELETE, no DDL); no default'),
     DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),

@@ -4,7 +4,6 @@ import { AsyncTask, Attempt, Job, JobState, JobSummary, Timestamp, Uuid } from '
 import type { JobType } from '#schema/registry'
 
 const tags = ['jobs']
-const security = [{ apiKey: [] }]
 const ProblemAnswer = { $ref: 'Problem#' }
 const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
@@ -44,7 +43,6 @@ export const submitContract = (type: JobType) => ({
   summary: `${type.title}: send and wait for the result`,
   description: `Answers the result. Without \`Prefer: wait\` it waits ${DEFAULT_WAIT_S} s, at most ${MOST_WAIT_S} s. Then the job goes on (\`on_timeout=detach\`, 202) or is cancelled (\`on_timeout=revoke\`, 408).`,
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(
     {
@@ -60,7 +58,6 @@ export const submitContract = (type: JobType) => ({
 export const asyncContract = (type: JobType) => ({
   summary: `${type.title}: send, look later`,
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(timing(type), { additionalProperties: false }),
   body: type.payload,
@@ -89,7 +86,6 @@ export const batchContract = (type: JobType) => ({
   summary: `${type.title}: send up to ${MOST_IN_BATCH} at once`,
   description: 'All are stored in one commit, or none; with `partial=true` those that fit.',
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(
     { ...timing(type), partial: Type.Boolean({ default: false, description: 'leave out what does not fit' }) },
@@ -102,7 +98,6 @@ export const batchContract = (type: JobType) => ({
 export const jobContract = {
   summary: 'Read a job',
   tags,
-  security,
   params: JobKey,
   response: { 200: Job, ...problems(400, 401, 404) }
 }
@@ -111,7 +106,6 @@ export const resultContract = {
   summary: "Read a job's result",
   description: '202 while it is open. With `forget=true` the result goes once this answer was written out.',
   tags,
-  security,
   params: JobKey,
   querystring: Type.Object({ forget: Type.Boolean({ default: false }) }, { additionalProperties: false }),
   response: { 202: AsyncTask, ...problems(400, 401, 404, 409, 410) }
@@ -122,7 +116,6 @@ export const eventsContract = {
   description:
     'Server-sent events `state`, the id of each being the version of the job; the last one tells how it ended.',
   tags,
-  security,
   params: JobKey,
   produces: ['text/event-stream'],
   response: problems(400, 401, 404, 503)
@@ -132,7 +125,6 @@ export const cancelContract = {
   summary: 'Cancel a job',
   description: 'A waiting job never runs; the attempt that runs is aborted.',
   tags,
-  security,
   params: JobKey,
   response: { 204: Type.Null(), ...problems(400, 401, 404, 409) }
 }
@@ -149,7 +141,6 @@ export const listContract = {
   description:
     'A page may be short, even empty, and yet not the last: `next` tells. Rows that fit a rare filter are found page by page.',
   tags,
-  security,
   querystring: Type.Object(
     {
       ...filters,
@@ -176,7 +167,6 @@ export const listContract = {
 export const attemptsContract = {
   summary: 'Read the attempts that did not succeed',
   tags,
-  security,
   params: JobKey,
   response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 404) }
 }
@@ -185,7 +175,6 @@ export const replayContract = {
   summary: 'Repeat a dead job',
   description: 'A new job with the same payload, or with the one given. The dead one stays, and both name each other.',
   tags,
-  security,
   params: JobKey,
   headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }),
   body: Type.Union([
@@ -199,7 +188,6 @@ export const replayManyContract = {
   summary: 'Repeat the dead jobs that fit',
   description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. With \`dry_run\` nothing happens.`,
   tags,
-  security,
   body: Type.Object({ ...filters, dry_run: Type.Boolean() }, { additionalProperties: false }),
   response: {
     200: Type.Object({
@@ -215,7 +203,6 @@ export const balanceContract = {
   summary: 'Compare what was accepted with what the ledger holds',
   description: 'Reads the whole ledger.',
   tags,
-  security,
   response: {
     200: Type.Object({
       balanced: Type.Boolean(),

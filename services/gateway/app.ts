@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import accessLog from '#plugins/access-log'
-import auth from '#plugins/auth'
+import account from '#plugins/account'
+import auth, { guard } from '#plugins/auth'
 import bodies from '#plugins/bodies'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
@@ -14,12 +15,14 @@ import idempotency from '#plugins/idempotency'
 import jobEvents from '#plugins/job-events'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
+import oauth from '#plugins/oauth'
 import pages from '#plugins/pages'
 import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
 import security from '#plugins/security'
 import submissions from '#plugins/submissions'
+import users from '#plugins/users'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
 import { loggerOf } from '../logger.js'
@@ -64,7 +67,6 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(accessLog)
   app.register(problems)
   app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
-  app.register(auth, { ...(config.API_KEY && { apiKey: config.API_KEY }) })
   app.register(bodies)
   app.register(database, {
     url: config.DATABASE_URL,
@@ -72,6 +74,13 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     commitDeadlineMs: config.COMMIT_DEADLINE_MS,
     strict: config.STRICT_START,
     onUnfit: die
+  })
+  const issuer = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`
+  app.register(auth, {
+    secret: config.SECRET_KEY,
+    issuer,
+    sessionHours: config.SESSION_DAYS * 24,
+    ...(config.API_KEY && { apiKey: config.API_KEY })
   })
   app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
   app.register(redis, { url: config.REDIS_URL })
@@ -90,6 +99,14 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(health)
   app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
   app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
-  app.register(jobs, { registry })
+  app.register(oauth, { issuer, passwordGrant: config.PROGRAM_LOGIN })
+  app.register(users, { registration: config.OPEN_REGISTRATION })
+
+  // the private part: whoever comes in here has shown who they are
+  app.register(async (part) => {
+    guard(part)
+    part.register(account)
+    part.register(jobs, { registry })
+  })
   return app
 }

@@ -30,6 +30,13 @@ export interface Principal {
   sessionId?: string
 }
 
+/** Whose rows a caller may see: an operator everyone's, a user their own, somebody unknown nobody's. */
+export const ownerSeenBy = (principal: Principal | null): { ownerId?: string } =>
+  principal?.role === 'operator' ? {} : { ownerId: principal?.userId ?? NOBODY }
+
+/** No user has it. */
+const NOBODY = '00000000-0000-0000-0000-000000000000'
+
 export const Username = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._@+-]{1,99}$',
   minLength: 2,

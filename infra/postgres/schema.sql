@@ -83,6 +83,7 @@ create table submissions (
   owner_id uuid,
   created_at timestamptz not null default now()
 );
+create index submissions_of_owners on submissions (owner_id, id) where owner_id is not null;
 
 -- Pages that were taken apart: one row for each job of the type parse-page that succeeded.
 create table pages (

@@ -38,6 +38,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a token or key must be good for here. Default: `read` to read, `write` for all else. */
     scope?: Scope
+    /** Who may come in here. Default: any user. */
+    role?: 'operator'
   }
 }
 
@@ -97,12 +99,17 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
   })
 }
 
-/** @throws problem 403 `SCOPE_MISSING` */
-function admit({ scopes }: Principal, request: FastifyRequest, reply: FastifyReply): void {
-  const scope = scopeOf(request.method, request.routeOptions.config)
-  if (scopes.includes(scope)) return
-  challenge(reply, `error="insufficient_scope", scope="${scope}"`)
-  throw problem(403, 'SCOPE_MISSING', `this takes a token or key with the scope ${scope}`)
+/** @throws problem 403 `SCOPE_MISSING` or `OPERATORS_ONLY` */
+function admit({ scopes, role }: Principal, request: FastifyRequest, reply: FastifyReply): void {
+  const { config } = request.routeOptions
+  const scope = scopeOf(request.method, config)
+  if (!scopes.includes(scope)) {
+    challenge(reply, `error="insufficient_scope", scope="${scope}"`)
+    throw problem(403, 'SCOPE_MISSING', `this takes a token or key with the scope ${scope}`)
+  }
+  if (config.role === 'operator' && role !== 'operator') {
+    throw problem(403, 'OPERATORS_ONLY', 'this is for operators, with the scope operate')
+  }
 }
 
 /** Says how to log in (RFC 6750 §3); the error only to those who tried. */

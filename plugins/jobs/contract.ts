@@ -52,7 +52,7 @@ export const submitContract = (type: JobType) => ({
     { additionalProperties: false }
   ),
   body: type.payload,
-  response: { 200: type.result, 202: AsyncTask, ...problems(400, 401, 408, 409, 410, 413, 415, 422, 429, 503) }
+  response: { 200: type.result, 202: AsyncTask, ...problems(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 503) }
 })
 
 export const asyncContract = (type: JobType) => ({
@@ -61,7 +61,7 @@ export const asyncContract = (type: JobType) => ({
   headers: Headers,
   querystring: Type.Object(timing(type), { additionalProperties: false }),
   body: type.payload,
-  response: { 202: AsyncTask, ...problems(400, 401, 409, 413, 415, 422, 429, 503) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })
 
 export const BatchTask = Type.Object(
@@ -92,14 +92,14 @@ export const batchContract = (type: JobType) => ({
     { additionalProperties: false }
   ),
   body: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MOST_IN_BATCH, description: `payloads: ${type.title}` }),
-  response: { 202: BatchTask, ...problems(400, 401, 409, 413, 415, 422, 429, 503) }
+  response: { 202: BatchTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })
 
 export const jobContract = {
   summary: 'Read a job',
   tags,
   params: JobKey,
-  response: { 200: Job, ...problems(400, 401, 404) }
+  response: { 200: Job, ...problems(400, 401, 403, 404) }
 }
 
 export const resultContract = {
@@ -108,7 +108,7 @@ export const resultContract = {
   tags,
   params: JobKey,
   querystring: Type.Object({ forget: Type.Boolean({ default: false }) }, { additionalProperties: false }),
-  response: { 202: AsyncTask, ...problems(400, 401, 404, 409, 410) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 410) }
 }
 
 export const eventsContract = {
@@ -118,7 +118,7 @@ export const eventsContract = {
   tags,
   params: JobKey,
   produces: ['text/event-stream'],
-  response: problems(400, 401, 404, 503)
+  response: problems(400, 401, 403, 404, 503)
 }
 
 export const cancelContract = {
@@ -126,7 +126,7 @@ export const cancelContract = {
   description: 'A waiting job never runs; the attempt that runs is aborted.',
   tags,
   params: JobKey,
-  response: { 204: Type.Null(), ...problems(400, 401, 404, 409) }
+  response: { 204: Type.Null(), ...problems(400, 401, 403, 404, 409) }
 }
 
 const filters = {
@@ -160,7 +160,7 @@ export const listContract = {
       items: Type.Array(JobSummary, { maxItems: 200 }),
       next: Type.Union([Uuid, Type.Null()], { description: '`before` of the next page; null at the end' })
     }),
-    ...problems(400, 401)
+    ...problems(400, 401, 403)
   }
 }
 
@@ -168,7 +168,7 @@ export const attemptsContract = {
   summary: 'Read the attempts that did not succeed',
   tags,
   params: JobKey,
-  response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 404) }
+  response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 403, 404) }
 }
 
 export const replayContract = {
@@ -181,7 +181,7 @@ export const replayContract = {
     Type.Object({ payload: Type.Optional(Type.Unknown()) }, { additionalProperties: false }),
     Type.Null()
   ]),
-  response: { 202: AsyncTask, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503) }
 }
 
 export const replayManyContract = {
@@ -195,7 +195,7 @@ export const replayManyContract = {
       replayed: Type.Integer({ minimum: 0 }),
       refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), { maxItems: 100 })
     }),
-    ...problems(400, 401, 415, 422, 503)
+    ...problems(400, 401, 403, 415, 422, 503)
   }
 }
 
@@ -225,6 +225,6 @@ export const balanceContract = {
         { maxItems: 1_000 }
       )
     }),
-    ...problems(401, 503)
+    ...problems(401, 403, 503)
   }
 }

@@ -34,7 +34,7 @@ async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
 
   for (const type of registry.jobs.values()) addWaysIn(type)
   app.get('/api/jobs', { schema: listContract }, listJobs)
-  app.get('/api/jobs/balance', { schema: balanceContract }, readBalance)
+  app.get('/api/jobs/balance', { schema: balanceContract, config: { role: 'operator' } }, readBalance)
   app.post('/api/jobs/replay', { schema: replayManyContract }, replayMany(registry))
   app.get('/api/jobs/:id', { schema: jobContract }, readJob)
   app.delete('/api/jobs/:id', { schema: cancelContract }, cancelJob)
@@ -56,5 +56,5 @@ export default fp(jobs, {
   name: 'jobs',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'] }
+  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'], request: ['principal'] }
 })

@@ -32,7 +32,7 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
 
   async function byPassword(request: FastifyRequest, { username = '', password = '', scope }: Fields) {
     if (!username || !password) throw refusal('invalid_request', 'username and password are needed')
-    const address = app.submitterOf(request)
+    const address = app.addressOf(request)
     const user = await accounts.logIn({ username, password, address })
     if (!user) throw refusal('invalid_grant', 'name or password is wrong')
     const own = scopesOf(user.role)
@@ -76,5 +76,5 @@ export default fp(oauth, {
   name: 'oauth',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts', 'submitterOf'] }
+  decorators: { fastify: ['accounts', 'addressOf'] }
 })

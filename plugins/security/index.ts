@@ -15,8 +15,10 @@ export interface SecurityOptions {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whose limits an anonymous request counts against: a keyed hash of its address. */
-    submitterOf: (request: FastifyRequest) => string
+    /** A keyed hash of the address that a request comes from. */
+    addressOf: (request: FastifyRequest) => string
+    /** Whose limits a request counts against: its user's, or those of its address. */
+    submitterOf: (request: Pick<FastifyRequest, 'ip' | 'principal'>) => string
     /** Holds an address to its submissions in a minute, over all routes with this hook together. */
     submissionLimit: preValidationAsyncHookHandler
   }
@@ -58,7 +60,11 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
   })
   await app.register(rateLimit, { global: false })
 
-  app.decorate('submitterOf', createSubmitterOf(secret))
+  const addressOf = createAddressOf(secret)
+  app.decorate('addressOf', addressOf)
+  app.decorate('submitterOf', ({ ip, principal }) =>
+    principal?.userId ? `user:${principal.userId}` : addressOf({ ip })
+  )
   // made once: each route that is given the options instead would count for itself
   app.decorate(
     'submissionLimit',
@@ -73,9 +79,9 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
   )
 }
 
-function createSubmitterOf(secret: string) {
+function createAddressOf(secret: string) {
   const hashes = new Map<string, string>()
-  return ({ ip }: FastifyRequest) => {
+  return ({ ip }: Pick<FastifyRequest, 'ip'>) => {
     const known = hashes.get(ip)
     if (known) return known
     const hash = `ip:${createHmac('sha256', secret).update(networkOf(ip)).digest('base64url').slice(0, 22)}`

@@ -21,6 +21,7 @@ import problems, { answerClientError, answerFrameworkError } from '#plugins/prob
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
 import security from '#plugins/security'
+import submissionList from '#plugins/submission-list'
 import submissions from '#plugins/submissions'
 import users from '#plugins/users'
 import type { Config } from '#schema/config'
@@ -98,7 +99,11 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
 
   app.register(health)
   app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
-  app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
+  // open to all, and it knows who shows who they are
+  app.register(async (part) => {
+    guard(part, { optional: true })
+    part.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
+  })
   app.register(oauth, { issuer, passwordGrant: config.PROGRAM_LOGIN })
   app.register(users, { registration: config.OPEN_REGISTRATION })
 
@@ -107,6 +112,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     guard(part)
     part.register(account)
     part.register(jobs, { registry })
+    part.register(submissionList)
   })
   return app
 }

@@ -63,9 +63,11 @@ create table password_links (
 create index password_links_expiring on password_links (expires_at);
 
 create index jobs_of_owners on jobs (owner_id, id) where owner_id is not null;
+create index submissions_of_owners on submissions (owner_id, id) where owner_id is not null;
 
 -- Down Migration
 
+drop index submissions_of_owners;
 drop index jobs_of_owners;
 drop table password_links;
 drop table api_keys;

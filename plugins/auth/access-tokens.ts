@@ -12,13 +12,23 @@ export const ACCESS_TOKEN_S = 900
 const Claims = Type.Object({
   sub: Uuid,
   sid: Uuid,
-  scope: Type.String({ maxLength: 200 })
+  scope: Type.String({ maxLength: 200 }),
+  exp: Type.Integer()
 })
 
 export interface AccessTokenOptions {
   secret: string
   /** Who issues them: the address of this installation. */
   issuer: string
+}
+
+/** What a token says. */
+export interface Claimed {
+  userId: string
+  sessionId: string
+  scopes: string[]
+  /** In ms, as `Date.now()` counts. */
+  expiresAt: number
 }
 
 export type AccessTokens = ReturnType<typeof createAccessTokens>
@@ -49,10 +59,12 @@ export function createAccessTokens({ secret, issuer }: AccessTokenOptions) {
       sign({ sub: userId, sid: sessionId, scope: scopes.join(' '), jti: randomUUID() }),
 
     /** Undefined for whatever is not one of ours and good now. */
-    read(token: string): { userId: string; sessionId: string; scopes: string[] } | undefined {
+    read(token: string): Claimed | undefined {
       try {
         const { value } = check(verify(token))
-        return value && { userId: value.sub, sessionId: value.sid, scopes: value.scope.split(' ') }
+        if (!value) return undefined
+        const { sub: userId, sid: sessionId, scope, exp } = value
+        return { userId, sessionId, scopes: scope.split(' '), expiresAt: exp * 1_000 }
       } catch {
         return undefined
       }

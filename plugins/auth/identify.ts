@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Principal, Role } from '#schema/user'
 import { scopesOf } from '#schema/user'
 import type { AccessTokens } from './access-tokens.js'
+import { createBounded } from './bounded.js'
 import type { Keys } from './keys.js'
 import { isSame, sha256 } from './secrets.js'
 import type { Sessions } from './sessions.js'
@@ -13,30 +14,59 @@ export interface IdentifyOptions {
   accessTokens: AccessTokens
   sessions: Sessions
   keys: Keys
+  /** Credentials remembered at the most. */
+  most: number
 }
 
-/** `null`: nothing was shown; `undefined`: what was shown is not good. */
-export function createIdentify({ apiKey, accessTokens, sessions, keys }: IdentifyOptions) {
+/** Who showed a credential, and whether it is good still. */
+interface Known {
+  principal: Principal
+  holds: () => boolean
+}
+
+/** Null: nothing was shown; undefined: what was shown is not good. */
+export type Identity = Principal | null | undefined
+
+export function createIdentify({ apiKey, accessTokens, sessions, keys, most }: IdentifyOptions) {
   // hashes have one length, so that not even the key's can be told from the time that a comparison takes
   const expected = apiKey === undefined ? undefined : sha256(apiKey)
+  /** Good ones: who comes again within a moment is known without hashing, as long as the row behind it is the same. */
+  const known = createBounded<Known>(most)
 
-  async function byToken(token: string): Promise<Principal | undefined> {
+  async function byToken(token: string): Promise<Known | undefined> {
     const claims = accessTokens.read(token)
     const session = claims && (await sessions.find(claims.sessionId))
     if (!claims || session?.kind !== 'tokens' || session.userId !== claims.userId) return undefined
-    return { ...toPrincipal(session, claims.scopes), sessionId: session.id }
+    const { sessionId, scopes, expiresAt } = claims
+    return {
+      principal: { ...toPrincipal(session, scopes), sessionId },
+      holds: () => sessions.peek(sessionId) === session && Date.now() < expiresAt
+    }
   }
 
-  async function byKey(given: string): Promise<Principal | undefined> {
+  async function byKey(given: string): Promise<Known | undefined> {
     const key = await keys.find(given)
-    return key && toPrincipal(key, key.scopes)
+    return key && { principal: toPrincipal(key, key.scopes), holds: () => keys.peek(key.prefix) === key }
   }
 
-  return async ({ headers }: FastifyRequest): Promise<Principal | null | undefined> => {
+  const look = async (given: string): Promise<Known | undefined> => {
+    if (expected && isSame(sha256(given), expected)) return { principal: OPERATOR, holds: () => true }
+    return given.startsWith('bee_') ? byKey(given) : byToken(given)
+  }
+
+  async function check(given: string): Promise<Identity> {
+    const found = await look(given)
+    if (found) known.set(given, found)
+    else known.delete(given)
+    return found?.principal
+  }
+
+  /** Answers at once where it can. */
+  return ({ headers }: FastifyRequest): Identity | Promise<Identity> => {
     const given = readCredential(headers)
     if (given === undefined) return null
-    if (expected && isSame(sha256(given), expected)) return OPERATOR
-    return given.startsWith('bee_') ? byKey(given) : byToken(given)
+    const found = known.get(given)
+    return found?.holds() ? found.principal : check(given)
   }
 }
 
@@ -48,7 +78,7 @@ function toPrincipal({ userId, role }: { userId: string; role: Role }, scopes: s
 }
 
 /** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. */
-function readCredential({ 'x-api-key': key, authorization = '' }: FastifyRequest['headers']): string | undefined {
+function readCredential({ 'x-api-key': key, authorization }: FastifyRequest['headers']): string | undefined {
   if (typeof key === 'string') return key
-  return /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
+  return authorization === undefined ? undefined : /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
 }

@@ -1,11 +1,11 @@
 /** Who may do what: accounts, log-ins, tokens and keys, and the hooks that let their holders in. */
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { problem } from '#schema/problem'
 import type { Principal, Scope } from '#schema/user'
 import { createAccessTokens } from './access-tokens.js'
 import { type Accounts, createAccounts } from './accounts.js'
-import { createIdentify } from './identify.js'
+import { createIdentify, type Identity } from './identify.js'
 import { createKeys, type Keys } from './keys.js'
 import { createPasswords } from './passwords.js'
 import { createSessions, type Sessions } from './sessions.js'
@@ -26,9 +26,9 @@ export interface AuthOptions {
 declare module 'fastify' {
   interface FastifyInstance {
     /** Hook of a private part: lets in who shows good credentials with the route's scope. 401, or 403. */
-    requireLogin: onRequestAsyncHookHandler
+    requireLogin: onRequestHookHandler
     /** Hook of a part that is open: knows who shows good credentials; 401 only for bad ones. */
-    identify: onRequestAsyncHookHandler
+    identify: onRequestHookHandler
     accounts: Accounts & { sessions: Sessions; keys: Keys }
   }
   interface FastifyRequest {
@@ -52,21 +52,21 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   const accessTokens = createAccessTokens({ secret, issuer })
   const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
   const keys = createKeys({ app, recent: RECENT })
-  const identify = createIdentify({ apiKey, accessTokens, sessions, keys })
+  const identify = createIdentify({ apiKey, accessTokens, sessions, keys, most: RECENT.most })
 
   app.decorate('accounts', { ...createAccounts({ app, passwords: createPasswords(), sessions }), sessions, keys })
   app.decorateRequest('principal', null)
-  app.decorate('identify', async (request, reply) => {
-    const principal = await identify(request)
-    if (principal === undefined) throw refuse(reply, 'invalid_token', 'these credentials are not good, or no longer')
-    if (!principal) return
-    request.principal = principal
-    admit(principal, request, reply)
-  })
-  app.decorate('requireLogin', async (request, reply) => {
-    await app.identify.call(app, request, reply)
-    if (!request.principal) throw refuse(reply)
-  })
+  // without a promise where the answer is known: the way of nearly all requests
+  const hook =
+    (required: boolean): onRequestHookHandler =>
+    (request, reply, done) => {
+      const settle = (identity: Identity) => done(letIn(identity, required, request, reply))
+      const identity = identify(request)
+      if (identity instanceof Promise) identity.then(settle, done)
+      else settle(identity)
+    }
+  app.decorate('identify', hook(false))
+  app.decorate('requireLogin', hook(true))
 
   const forget = () => {
     sessions.deleteOld().catch((error) => app.log.warn({ err: error }, 'old log-ins were not deleted'))
@@ -99,17 +99,22 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
   })
 }
 
-/** @throws problem 403 `SCOPE_MISSING` or `OPERATORS_ONLY` */
-function admit({ scopes, role }: Principal, request: FastifyRequest, reply: FastifyReply): void {
+/** Notes who it is; answers the problem when they may not come in: 401, 403 `SCOPE_MISSING` or `OPERATORS_ONLY`. */
+function letIn(principal: Identity, required: boolean, request: FastifyRequest, reply: FastifyReply) {
+  if (principal === undefined) return refuse(reply, 'invalid_token', 'these credentials are not good, or no longer')
+  if (principal === null) return required ? refuse(reply) : undefined
+  request.principal = principal
+  const { scopes, role } = principal
   const { config } = request.routeOptions
   const scope = scopeOf(request.method, config)
   if (!scopes.includes(scope)) {
     challenge(reply, `error="insufficient_scope", scope="${scope}"`)
-    throw problem(403, 'SCOPE_MISSING', `this takes a token or key with the scope ${scope}`)
+    return problem(403, 'SCOPE_MISSING', `this takes a token or key with the scope ${scope}`)
   }
   if (config.role === 'operator' && role !== 'operator') {
-    throw problem(403, 'OPERATORS_ONLY', 'this is for operators, with the scope operate')
+    return problem(403, 'OPERATORS_ONLY', 'this is for operators, with the scope operate')
   }
+  return undefined
 }
 
 /** Says how to log in (RFC 6750 §3); the error only to those who tried. */

@@ -43,6 +43,9 @@ export function createKeys({ app, recent: bounds }: KeyOptions) {
       return row && isSame(sha256(key), row.hash) ? row : undefined
     },
 
+    /** The row of a prefix, if it was asked for a moment ago. */
+    peek: recent.peek,
+
     /** Makes one; the answer alone holds it. @throws problem 409 `TOO_MANY_KEYS` */
     async create(
       userId: string,

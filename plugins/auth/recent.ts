@@ -1,4 +1,5 @@
 /** What was looked up a moment ago: who asks often costs one look-up a moment. */
+import { createBounded } from './bounded.js'
 
 export interface RecentOptions {
   /** How long an answer is used, in ms, counted from before it was asked for. */
@@ -7,30 +8,31 @@ export interface RecentOptions {
   most: number
 }
 
-export type Recent<Value> = ReturnType<typeof createRecent<Value>>
-
 /** What is not there is asked for each time. */
 export function createRecent<Value>(load: (key: string) => Promise<Value | undefined>, { ttlMs, most }: RecentOptions) {
-  const kept = new Map<string, { value: Value; until: number }>()
+  const kept = createBounded<{ value: Value; until: number }>(most)
+
+  /** What is known without asking. */
+  const peek = (key: string): Value | undefined => {
+    const known = kept.get(key)
+    return known && performance.now() < known.until ? known.value : undefined
+  }
   return {
+    peek,
+
     async get(key: string): Promise<Value | undefined> {
-      const now = performance.now()
-      const known = kept.get(key)
-      if (known && now < known.until) return known.value
+      const known = peek(key)
+      if (known !== undefined) return known
+      const until = performance.now() + ttlMs
       const value = await load(key)
-      kept.delete(key)
-      if (value === undefined) return undefined
-      for (const oldest of kept.keys()) {
-        if (kept.size < most) break
-        kept.delete(oldest)
-      }
-      kept.set(key, { value, until: now + ttlMs })
+      if (value === undefined) kept.delete(key)
+      else kept.set(key, { value, until })
       return value
     },
 
     /** It has changed: it is looked up anew. */
     forget: (key: string) => void kept.delete(key),
 
-    size: () => kept.size
+    size: kept.size
   }
 }

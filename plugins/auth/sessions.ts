@@ -76,6 +76,8 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
   return {
     /** The log-in of that id, if it holds. Ended ones are known as such within `ttlMs`. */
     find: recent.get,
+    /** The same, if it was asked for a moment ago. */
+    peek: recent.peek,
 
     /** Begins a family of tokens. */
     async issueTokens(logIn: LogIn): Promise<TokenAnswer> {

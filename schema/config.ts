@@ -1,6 +1,6 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
-import { findPostgresFault, postgresAddress, proxies, publicAddress, redisAddress } from './addresses.js'
+import { findPostgresFault, origins, postgresAddress, proxies, publicAddress, redisAddress } from './addresses.js'
 import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
@@ -41,6 +41,9 @@ export const Config = Type.Object(
         'address at which people reach the gateway, such as https://beeline.example; http://HOST:PORT when absent'
       )
     ),
+    CORS_ORIGINS: Type.Optional(
+      origins('other sites whose pages may call from a browser, separated by commas; none when absent')
+    ),
     OPEN_REGISTRATION: flag(false, 'let anyone make an account'),
     PROGRAM_LOGIN: flag(true, 'let programs log in with name and password (the OAuth password grant)'),
     SESSION_DAYS: count(30, 1, 3_650, 'days after which a log-in ends, however often it is used'),
@@ -66,7 +69,18 @@ export const Config = Type.Object(
       'largest request body, in bytes; a form whose fields may hold more takes more'
     ),
     TRUST_PROXY: Type.Optional(proxies('trusted proxies, separated by commas; none when absent')),
-    SUBMISSIONS_PER_MINUTE: count(120, 1, 100_000_000, 'submissions that one address may send in a minute'),
+    SUBMISSIONS_PER_MINUTE: count(
+      120,
+      1,
+      100_000_000,
+      'submissions that one user, or one anonymous address, may send in a minute'
+    ),
+    REQUESTS_PER_MINUTE: count(
+      6_000,
+      1,
+      100_000_000,
+      'requests to the private part that one user or key may send in a minute'
+    ),
     OPEN_JOBS_PER_OWNER: count(
       1_000,
       1,

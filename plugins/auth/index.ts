@@ -89,6 +89,7 @@ const scopeOf = (method: string | string[], { scope }: { scope?: Scope } = {}): 
  */
 export function guard(part: FastifyInstance, { optional = false } = {}): void {
   part.addHook('onRequest', optional ? part.identify : part.requireLogin)
+  if (!optional) part.addHook('onRequest', part.callLimit)
   part.addHook('onRoute', (route) => {
     const ways: Record<string, string[]>[] = [
       { oauth2: [scopeOf(route.method, route.config)] },

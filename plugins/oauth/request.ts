@@ -49,10 +49,13 @@ export function readScopes(scope: string | undefined): Scope[] | undefined {
   return known
 }
 
-/** Errors of the endpoint are its own; those of the server are told as everywhere. */
+/** What Fastify finds wrong with a body. */
+const UNREADABLE = new Set([400, 413, 415, 422])
+
+/** Errors of the endpoint are its own; those that any route may have are told as everywhere. */
 export function answerError(error: Error & Partial<Refusal>, _request: FastifyRequest, reply: FastifyReply) {
   const { oauth, statusCode = 500, message } = error
-  if (!oauth && (statusCode >= 500 || statusCode === 429)) throw error
+  if (!oauth && !UNREADABLE.has(statusCode)) throw error
   const answer: TokenError = {
     error: oauth ?? 'invalid_request',
     error_description: oauth ? message : 'it cannot be read'

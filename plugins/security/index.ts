@@ -1,16 +1,15 @@
-/** What every answer and every request from outside is held to: headers, limits by address. */
+/** What every answer and every request from outside is held to: headers, origins; and whose limits a request counts against. */
 import { createHmac } from 'node:crypto'
-import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import ipaddr from 'ipaddr.js'
-import { problem } from '#schema/problem'
+import { addOrigins } from './origins.js'
 
 export interface SecurityOptions {
   /** Key under which addresses are hashed before they are kept. */
   secret: string
-  /** Submissions that one address may send in a minute. Default 120. */
-  submissionsPerMinute?: number
+  /** Origins whose pages may call from a browser, as `Origin` names them. Default none. */
+  corsOrigins?: string[]
 }
 
 declare module 'fastify' {
@@ -19,8 +18,6 @@ declare module 'fastify' {
     addressOf: (request: FastifyRequest) => string
     /** Whose limits a request counts against: its user's, or those of its address. */
     submitterOf: (request: Pick<FastifyRequest, 'ip' | 'principal'>) => string
-    /** Holds an address to its submissions in a minute, over all routes with this hook together. */
-    submissionLimit: preValidationAsyncHookHandler
   }
 }
 
@@ -53,29 +50,17 @@ const HEADERS = {
 /** Hashes remembered, so that a busy address costs one. */
 const MOST_HASHES = 10_000
 
-async function security(app: FastifyInstance, { secret, submissionsPerMinute = 120 }: SecurityOptions) {
+async function security(app: FastifyInstance, { secret, corsOrigins = [] }: SecurityOptions) {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(HEADERS)
     done()
   })
-  await app.register(rateLimit, { global: false })
+  addOrigins(app, corsOrigins)
 
   const addressOf = createAddressOf(secret)
   app.decorate('addressOf', addressOf)
   app.decorate('submitterOf', ({ ip, principal }) =>
     principal?.userId ? `user:${principal.userId}` : addressOf({ ip })
-  )
-  // made once: each route that is given the options instead would count for itself
-  app.decorate(
-    'submissionLimit',
-    app.rateLimit({
-      max: submissionsPerMinute,
-      timeWindow: 60_000,
-      errorResponseBuilder: (_request, { ttl }) =>
-        problem(429, 'TOO_MANY_SUBMISSIONS', 'too many submissions from your address; wait a little', {
-          retryAfter: Math.ceil(ttl / 1_000)
-        })
-    })
   )
 }
 
@@ -91,7 +76,7 @@ function createAddressOf(secret: string) {
   }
 }
 
-/** An IPv6 customer has a network of /64 to choose addresses from: it counts as one, as in @fastify/rate-limit. */
+/** An IPv6 customer has a network of /64 to choose addresses from: it counts as one. */
 function networkOf(ip: string): string {
   if (!ipaddr.isValid(ip)) return ip
   const address = ipaddr.process(ip) // an IPv4 address in IPv6 clothes is that IPv4 address

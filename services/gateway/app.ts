@@ -15,6 +15,7 @@ import idempotency from '#plugins/idempotency'
 import jobEvents from '#plugins/job-events'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
+import limits from '#plugins/limits'
 import oauth from '#plugins/oauth'
 import pages from '#plugins/pages'
 import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
@@ -35,6 +36,13 @@ export interface GatewayOptions {
   die: (error: Error) => void
 }
 
+/** A setting of several values, separated by commas. */
+const readList = (text = '') =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean)
+
 const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
@@ -45,7 +53,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
-    trustProxy: config.TRUST_PROXY?.split(',').map((address) => address.trim()) ?? false,
+    trustProxy: config.TRUST_PROXY ? readList(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_MS,
@@ -67,7 +75,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(drain)
   app.register(accessLog)
   app.register(problems)
-  app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
+  app.register(security, { secret: config.SECRET_KEY, corsOrigins: readList(config.CORS_ORIGINS) })
   app.register(bodies)
   app.register(database, {
     url: config.DATABASE_URL,
@@ -85,6 +93,11 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   })
   app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
   app.register(redis, { url: config.REDIS_URL })
+  app.register(limits, {
+    submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE,
+    callsPerMinute: config.REQUESTS_PER_MINUTE,
+    prefix: config.REDIS_PREFIX
+  })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, {
     registry,

@@ -31,5 +31,5 @@ export default fp(account, {
   name: 'account',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts'], request: ['principal'] }
+  decorators: { fastify: ['accounts', 'addressOf'], request: ['principal'] }
 })

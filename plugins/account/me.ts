@@ -17,6 +17,8 @@ export async function changePassword(request: FastifyRequest, reply: FastifyRepl
   const { current, password } = request.body as { current: string; password: string }
   const { sessionId } = request.principal ?? {}
   const userId = ownerOf(request)
-  await request.server.accounts.changePassword({ userId, current, password, ...(sessionId && { sessionId }) })
+  const { accounts, addressOf } = request.server
+  const change = { userId, current, password, address: addressOf(request) }
+  await accounts.changePassword({ ...change, ...(sessionId && { sessionId }) })
   return reply.code(204).send()
 }

@@ -17,12 +17,14 @@ import {
 } from './queries/users.js'
 import { sha256 } from './secrets.js'
 import type { Sessions } from './sessions.js'
+import type { Throttle } from './throttle.js'
 import { findWeakness } from './weak-passwords.js'
 
 export interface AccountOptions {
   app: FastifyInstance
   passwords: Passwords
   sessions: Sessions
+  throttle: Throttle
 }
 
 export interface Attempt {
@@ -32,12 +34,22 @@ export interface Attempt {
   address: string
 }
 
+export interface PasswordChange {
+  userId: string
+  current: string
+  password: string
+  /** The log-in that asks, which goes on. */
+  sessionId?: string
+  /** Keyed hash of the address. */
+  address: string
+}
+
 export type Accounts = ReturnType<typeof createAccounts>
 
 /** Longer ones were never accepted; they cost no hashing of megabytes. */
 const LONGEST = 128
 
-export function createAccounts({ app, passwords, sessions }: AccountOptions) {
+export function createAccounts({ app, passwords, sessions, throttle }: AccountOptions) {
   /** @throws problem 422 `INVALID_BODY` */
   function refuseWeak(password: string, username: string, pointer = '/password'): void {
     const detail = findWeakness(password, username)
@@ -56,12 +68,16 @@ export function createAccounts({ app, passwords, sessions }: AccountOptions) {
 
     find: (id: string): Promise<UserRow | undefined> => findUser(app.pg, id),
 
-    /** The user, if name and password are right. An unknown name costs the same. */
+    /** The user, if name and password are right. An unknown name costs the same. @throws problem 429 `TOO_MANY_ATTEMPTS` */
     async logIn({ username, password, address }: Attempt): Promise<UserRow | undefined> {
+      const guess = { account: username.toLowerCase(), address }
+      await throttle.take(guess)
       const user = await findLogin(app.pg, username, address)
+      if (!user?.known) await throttle.takeFromStranger(guess)
       const hash = password.length <= LONGEST ? user?.passwordHash : undefined
       const isRight = await passwords.verify(password.slice(0, LONGEST), hash)
       if (!user || !isRight) return undefined
+      await throttle.forgive(guess)
       if (hash && passwords.isOutdated(hash)) {
         await renewHash(app.pg, { id: user.id, from: hash, to: await passwords.hash(password) })
       }
@@ -69,13 +85,16 @@ export function createAccounts({ app, passwords, sessions }: AccountOptions) {
       return row
     },
 
-    /** Ends all other log-ins. @throws problem 403 `WRONG_PASSWORD`, 422 for a password that is too easy */
-    async changePassword(change: { userId: string; current: string; password: string; sessionId?: string }) {
-      const { userId, current, password, sessionId } = change
+    /** Ends all other log-ins. @throws problem 403 `WRONG_PASSWORD`, 422 for a password that is too easy, 429 as `logIn` */
+    async changePassword(change: PasswordChange): Promise<void> {
+      const { userId, current, password, sessionId, address } = change
       const known = await findPassword(app.pg, userId)
+      const guess = { account: known?.username ?? userId, address }
+      await throttle.take(guess)
       if (!known || !(await passwords.verify(current, known.passwordHash))) {
         throw problem(403, 'WRONG_PASSWORD', 'the current password is another')
       }
+      await throttle.forgive(guess)
       refuseWeak(password, known.username)
       const passwordHash = await passwords.hash(password)
       sessions.forget(

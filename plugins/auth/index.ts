@@ -9,6 +9,7 @@ import { createIdentify, type Identity } from './identify.js'
 import { createKeys, type Keys } from './keys.js'
 import { createPasswords } from './passwords.js'
 import { createSessions, type Sessions } from './sessions.js'
+import { createThrottle } from './throttle.js'
 
 export interface AuthOptions {
   /** The key of the environment, which is an operator's. */
@@ -21,6 +22,8 @@ export interface AuthOptions {
   sessionHours?: number
   /** How long an unused log-in lasts, in hours. Default 168. */
   idleHours?: number
+  /** Prefix of the keys in Redis. Default 'bq'. */
+  prefix?: string
 }
 
 declare module 'fastify' {
@@ -48,13 +51,16 @@ const RECENT = { ttlMs: 900, most: 10_000 }
 const HOUR_MS = 3_600_000
 
 async function auth(app: FastifyInstance, options: AuthOptions) {
-  const { apiKey, secret, issuer, sessionHours = 720, idleHours = 168 } = options
+  const { apiKey, secret, issuer, sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
   const accessTokens = createAccessTokens({ secret, issuer })
   const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
   const keys = createKeys({ app, recent: RECENT })
   const identify = createIdentify({ apiKey, accessTokens, sessions, keys, most: RECENT.most })
 
-  app.decorate('accounts', { ...createAccounts({ app, passwords: createPasswords(), sessions }), sessions, keys })
+  const throttle = createThrottle({ redis: app.redis, prefix: `${prefix}:guess:`, secret })
+  const accounts = createAccounts({ app, passwords: createPasswords(), sessions, throttle })
+
+  app.decorate('accounts', { ...accounts, sessions, keys })
   app.decorateRequest('principal', null)
   // without a promise where the answer is known: the way of nearly all requests
   const hook =
@@ -132,4 +138,4 @@ function challenge(reply: FastifyReply, more?: string): void {
   reply.header('www-authenticate', `Bearer realm="api"${more ? `, ${more}` : ''}`)
 }
 
-export default fp(auth, { name: 'auth', fastify: '5.x', decorators: { fastify: ['pg', 'groupRead'] } })
+export default fp(auth, { name: 'auth', fastify: '5.x', decorators: { fastify: ['pg', 'groupRead', 'redis'] } })

@@ -84,15 +84,16 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     strict: config.STRICT_START,
     onUnfit: die
   })
+  app.register(redis, { url: config.REDIS_URL })
   const issuer = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`
   app.register(auth, {
     secret: config.SECRET_KEY,
     issuer,
     sessionHours: config.SESSION_DAYS * 24,
+    prefix: config.REDIS_PREFIX,
     ...(config.API_KEY && { apiKey: config.API_KEY })
   })
   app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
-  app.register(redis, { url: config.REDIS_URL })
   app.register(limits, {
     submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE,
     callsPerMinute: config.REQUESTS_PER_MINUTE,

@@ -51,6 +51,9 @@ seed: ## add the sample data that are missing
 dead: ## list the jobs that gave up
 	infra/stack.sh dead
 
+user: ## make an account, or let one choose another password (NAME=ada ROLE=operator)
+	infra/stack.sh user
+
 test: build ## run the whole test suite (TESTS=build/test/jobs.test.js for one file)
 	infra/test.sh $(TESTS)
 
@@ -84,4 +87,4 @@ build/.sources: always
 	mkdir -p build
 	echo '$(SOURCES)' | cmp -s - $@ || { rm -rf build && mkdir build && echo '$(SOURCES)' > $@; }
 
-.PHONY: help up down clean logs ps sh psql prune deps dev migrate seed dead test test-compose lint bench chaos build always
+.PHONY: help up down clean logs ps sh psql prune deps dev migrate seed dead user test test-compose lint bench chaos build always

@@ -9,7 +9,7 @@ name=$(infra/setting.sh COMPOSE_PROJECT_NAME "$(basename "$PWD")${data:+-$(basen
 COMPOSE_PROJECT_NAME=$(printf %s "$name" | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9_-' | sed 's/^[_-]*//')
 export COMPOSE_PROJECT_NAME
 
-on_stack() { docker compose run --rm --no-deps -T migrate node "$@"; }
+on_stack() { docker compose run --rm --no-deps -T -e NAME="${NAME:-}" -e ROLE="${ROLE:-}" migrate node "$@"; }
 
 # docker compose wants to know when there is no terminal
 in_container() {
@@ -57,6 +57,6 @@ case "$1" in
   sh) in_container "${SERVICE:-gateway}" sh ;;
   psql) in_container postgres psql -U beeline beeline ${SQL:+-c "$SQL"} ;;
   migrate) on_stack build/infra/postgres/migrate.js ${DOWN:+down} ;;
-  seed | dead) on_stack "build/infra/postgres/$1.js" ;;
+  seed | dead | user) on_stack "build/infra/postgres/$1.js" ;;
   *) echo "unknown command $1" >&2; exit 1 ;;
 esac

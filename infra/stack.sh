@@ -34,6 +34,6 @@ case "$1" in
   down | clean | prune | ps) node "$local/$1.js" ;;
   sh) node $local/run.js "${SHELL:-sh}" ;;
   migrate) on_stack $postgres/migrate.js ${DOWN:+down} ;;
-  seed | dead | psql) on_stack "$postgres/$1.js" ;;
+  seed | dead | user | psql) on_stack "$postgres/$1.js" ;;
   *) echo "unknown command $1" >&2; exit 1 ;;
 esac

@@ -6,6 +6,8 @@ import Format from 'typebox/format'
 
 Format.Set('postgres-url', (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
 Format.Set('redis-url', (text) => /^rediss?:\/\//.test(text) && URL.canParse(text) && isRedis(new URL(text)))
+Format.Set('origin', isOrigin)
+Format.Set('origins', (text) => text.split(',').every((origin) => isOrigin(origin.trim())))
 Format.Set('proxies', (text) => text.split(',').every((proxy) => isProxy(proxy.trim())))
 
 export const postgresAddress = (description: string) =>
@@ -20,6 +22,24 @@ export const redisAddress = (description: string) =>
   Type.String({
     format: 'redis-url',
     form: 'an address such as redis://:password@host:6379/0',
+    maxLength: 2000,
+    description
+  })
+
+/** Where people reach this installation: scheme, host and port, as a browser names an origin. */
+export const publicAddress = (description: string) =>
+  Type.String({
+    format: 'origin',
+    form: 'an address without a path, such as https://beeline.example',
+    maxLength: 300,
+    description
+  })
+
+/** Several of these: pages of other sites. */
+export const origins = (description: string) =>
+  Type.String({
+    format: 'origins',
+    form: 'addresses without a path, such as https://app.example, separated by commas',
     maxLength: 2000,
     description
   })
@@ -58,6 +78,10 @@ function isReadable(path: string | null): boolean {
   } catch {
     return false
   }
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text
 }
 
 function isProxy(text: string): boolean {

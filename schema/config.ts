@@ -1,6 +1,6 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
-import { findPostgresFault, postgresAddress, proxies, redisAddress } from './addresses.js'
+import { findPostgresFault, origins, postgresAddress, proxies, publicAddress, redisAddress } from './addresses.js'
 import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
@@ -33,9 +33,20 @@ export const Config = Type.Object(
         minLength: 16,
         maxLength: 500,
         pattern: '^[\\x21-\\x7e]+$',
-        description: 'key that opens the private part, at least 16 characters; closed to all when absent'
+        description: 'a key that is an operator, at least 16 characters; nobody has it when absent'
       })
     ),
+    PUBLIC_URL: Type.Optional(
+      publicAddress(
+        'address at which people reach the gateway, such as https://beeline.example; http://HOST:PORT when absent'
+      )
+    ),
+    CORS_ORIGINS: Type.Optional(
+      origins('other sites whose pages may call from a browser, separated by commas; none when absent')
+    ),
+    OPEN_REGISTRATION: flag(false, 'let anyone make an account'),
+    PROGRAM_LOGIN: flag(true, 'let programs log in with name and password (the OAuth password grant)'),
+    SESSION_DAYS: count(30, 1, 3_650, 'days after which a log-in ends, however often it is used'),
     DATABASE_URL: postgresAddress('Postgres, in the role that serves (no DELETE, no DDL); no default'),
     DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),
@@ -58,7 +69,18 @@ export const Config = Type.Object(
       'largest request body, in bytes; a form whose fields may hold more takes more'
     ),
     TRUST_PROXY: Type.Optional(proxies('trusted proxies, separated by commas; none when absent')),
-    SUBMISSIONS_PER_MINUTE: count(120, 1, 100_000_000, 'submissions that one address may send in a minute'),
+    SUBMISSIONS_PER_MINUTE: count(
+      120,
+      1,
+      100_000_000,
+      'submissions that one user, or one anonymous address, may send in a minute'
+    ),
+    REQUESTS_PER_MINUTE: count(
+      6_000,
+      1,
+      100_000_000,
+      'requests to the private part that one user or key may send in a minute'
+    ),
     OPEN_JOBS_PER_OWNER: count(
       1_000,
       1,

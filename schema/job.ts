@@ -82,6 +82,7 @@ export const JobSummary = Type.Object(
     run_at: Timestamp,
     expires_at: orNull(Timestamp),
     error: orNull(JobError),
+    owner_id: Type.Union([Uuid, Type.Null()], { description: 'the user who sent it; null for nobody known' }),
     batch_id: orNull(Uuid),
     replay_of: orNull(Uuid),
     forgotten_at: Type.Union([Timestamp, Type.Null()], { description: 'when the result was taken away' })

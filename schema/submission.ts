@@ -21,6 +21,20 @@ export const SubmissionPayload = Type.Object(
 )
 export type SubmissionPayload = Static<typeof SubmissionPayload>
 
+/** A submission as its owner and operators read it. */
+export const Submission = Type.Object(
+  {
+    id: Uuid,
+    form: FormName,
+    mode: Mode,
+    data: Type.Unknown({ description: 'what was typed, by field' }),
+    owner_id: Type.Union([Uuid, Type.Null()], { description: 'the user who sent it; null for nobody known' }),
+    created_at: Timestamp
+  },
+  { title: 'Submission', additionalProperties: false }
+)
+export type Submission = Static<typeof Submission>
+
 /** Answer to `POST /sync/{form}`. */
 export const Stored = Type.Object({ id: Uuid, form: FormName }, { title: 'Stored', additionalProperties: false })
 export type Stored = Static<typeof Stored>

@@ -1,38 +1,141 @@
-/** The private part: who may use it says so with a key. */
-import { timingSafeEqual } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+/** Who may do what: accounts, log-ins, tokens and keys, and the hooks that let their holders in. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { problem } from '#schema/problem'
+import type { Principal, Scope } from '#schema/user'
+import { createAccessTokens } from './access-tokens.js'
+import { type Accounts, createAccounts } from './accounts.js'
+import { createIdentify, type Identity } from './identify.js'
+import { createKeys, type Keys } from './keys.js'
+import { createPasswords } from './passwords.js'
+import { createSessions, type Sessions } from './sessions.js'
+import { createThrottle } from './throttle.js'
 
 export interface AuthOptions {
-  /** The key of the environment; without it nobody is let in. */
+  /** The key of the environment, which is an operator's. */
   apiKey?: string
+  /** Secret of the installation: what is signed is signed with keys made of it. */
+  secret: string
+  /** Address of this installation: who issues its tokens. */
+  issuer: string
+  /** How long a log-in lasts at the most, in hours. Default 720. */
+  sessionHours?: number
+  /** How long an unused log-in lasts, in hours. Default 168. */
+  idleHours?: number
+  /** Prefix of the keys in Redis. Default 'bq'. */
+  prefix?: string
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Hook of a private context: refuses who does not show the key. */
-    requireKey: onRequestAsyncHookHandler
+    /** Hook of a private part: lets in who shows good credentials with the route's scope. 401, or 403. */
+    requireLogin: onRequestHookHandler
+    /** Hook of a part that is open: knows who shows good credentials; 401 only for bad ones. */
+    identify: onRequestHookHandler
+    accounts: Accounts & { sessions: Sessions; keys: Keys }
+  }
+  interface FastifyRequest {
+    /** Who sends it; null when nobody said. */
+    principal: Principal | null
+  }
+  interface FastifyContextConfig {
+    /** What a token or key must be good for here. Default: `read` to read, `write` for all else. */
+    scope?: Scope
+    /** Who may come in here. Default: any user. */
+    role?: 'operator'
   }
 }
 
-async function auth(app: FastifyInstance, { apiKey }: AuthOptions) {
-  const expected = apiKey ? Buffer.from(apiKey) : undefined
-  app.decorate('requireKey', async (request, reply) => {
-    const given = readKey(request)
-    if (expected && given !== undefined && isSame(Buffer.from(given), expected)) return
-    reply.header('www-authenticate', 'Bearer realm="api"')
-    throw problem(401, 'AUTHENTICATION_REQUIRED', 'send your key as X-API-Key, or as Authorization: Bearer')
+/** Look-ups of credentials are remembered so long: what is revoked opens nothing after a second. */
+const RECENT = { ttlMs: 900, most: 10_000 }
+const HOUR_MS = 3_600_000
+
+async function auth(app: FastifyInstance, options: AuthOptions) {
+  const { apiKey, secret, issuer, sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
+  const accessTokens = createAccessTokens({ secret, issuer })
+  const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
+  const keys = createKeys({ app, recent: RECENT })
+  const identify = createIdentify({ apiKey, accessTokens, sessions, keys, most: RECENT.most })
+
+  const throttle = createThrottle({ redis: app.redis, prefix: `${prefix}:guess:`, secret })
+  const accounts = createAccounts({ app, passwords: createPasswords(), sessions, throttle })
+
+  app.decorate('accounts', { ...accounts, sessions, keys })
+  app.decorateRequest('principal', null)
+  // without a promise where the answer is known: the way of nearly all requests
+  const hook =
+    (required: boolean): onRequestHookHandler =>
+    (request, reply, done) => {
+      const settle = (identity: Identity) => done(letIn(identity, required, request, reply))
+      const identity = identify(request)
+      if (identity instanceof Promise) identity.then(settle, done)
+      else settle(identity)
+    }
+  app.decorate('identify', hook(false))
+  app.decorate('requireLogin', hook(true))
+
+  const forget = () => {
+    sessions.deleteOld().catch((error) => app.log.warn({ err: error }, 'old log-ins were not deleted'))
+  }
+  const timer = setInterval(forget, HOUR_MS)
+  timer.unref()
+  app.addHook('onReady', async () => forget())
+  app.addHook('onClose', async () => clearInterval(timer))
+}
+
+const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** What a token or key must be good for. */
+const scopeOf = (method: string | string[], { scope }: { scope?: Scope } = {}): Scope =>
+  scope ?? ([method].flat().every((one) => READING.has(one)) ? 'read' : 'write')
+
+/**
+ * Puts a part behind the log-in: all that is registered in it from here on, and says so in its description. With `optional` it is
+ * open, and knows who shows who they are.
+ */
+export function guard(part: FastifyInstance, { optional = false } = {}): void {
+  part.addHook('onRequest', optional ? part.identify : part.requireLogin)
+  if (!optional) part.addHook('onRequest', part.callLimit)
+  part.addHook('onRoute', (route) => {
+    const ways: Record<string, string[]>[] = [
+      { oauth2: [scopeOf(route.method, route.config)] },
+      { bearer: [] },
+      { apiKey: [] }
+    ]
+    route.schema = { ...route.schema, security: optional ? [{}, ...ways] : ways }
   })
 }
 
-function readKey({ headers }: FastifyRequest): string | undefined {
-  const { 'x-api-key': key, authorization = '' } = headers
-  if (typeof key === 'string') return key
-  return /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
+/** Notes who it is; answers the problem when they may not come in: 401, 403 `SCOPE_MISSING` or `OPERATORS_ONLY`. */
+function letIn(principal: Identity, required: boolean, request: FastifyRequest, reply: FastifyReply) {
+  if (principal === undefined) return refuse(reply, 'invalid_token', 'these credentials are not good, or no longer')
+  if (principal === null) return required ? refuse(reply) : undefined
+  request.principal = principal
+  const { scopes, role } = principal
+  const { config } = request.routeOptions
+  const scope = scopeOf(request.method, config)
+  if (!scopes.includes(scope)) {
+    challenge(reply, `error="insufficient_scope", scope="${scope}"`)
+    return problem(403, 'SCOPE_MISSING', `this takes a token or key with the scope ${scope}`)
+  }
+  if (config.role === 'operator' && role !== 'operator') {
+    return problem(403, 'OPERATORS_ONLY', 'this is for operators, with the scope operate')
+  }
+  return undefined
 }
 
-/** Takes the same time wherever they differ; only the length can be told from it. */
-const isSame = (given: Buffer, expected: Buffer) => given.length === expected.length && timingSafeEqual(given, expected)
+/** Says how to log in (RFC 6750 §3); the error only to those who tried. */
+function refuse(reply: FastifyReply, error?: string, detail?: string) {
+  challenge(reply, error && `error="${error}", error_description="${detail}"`)
+  return problem(
+    401,
+    'AUTHENTICATION_REQUIRED',
+    detail ?? 'send an access token or a key as Authorization: Bearer, or a key as X-API-Key'
+  )
+}
 
-export default fp(auth, { name: 'auth', fastify: '5.x' })
+function challenge(reply: FastifyReply, more?: string): void {
+  reply.header('www-authenticate', `Bearer realm="api"${more ? `, ${more}` : ''}`)
+}
+
+export default fp(auth, { name: 'auth', fastify: '5.x', decorators: { fastify: ['pg', 'groupRead', 'redis'] } })

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Scope } from '#schema/user'
 
 export interface DocsOptions {
   title: string
@@ -22,13 +23,35 @@ const CONTENT_POLICY = {
   'frame-ancestors': ["'none'"]
 }
 
+/** What the private part asks for: one of these (see `guard` of the plugin auth). */
+const SECURITY_SCHEMES = {
+  oauth2: {
+    type: 'oauth2' as const,
+    description: 'Name and password; our own clients alone.',
+    flows: {
+      password: {
+        tokenUrl: '/api/oauth/token',
+        refreshUrl: '/api/oauth/token',
+        scopes: {
+          read: 'read what is yours',
+          write: 'change what is yours',
+          account: 'manage your account',
+          operate: 'act as an operator'
+        } satisfies Record<Scope, string>
+      }
+    }
+  },
+  bearer: { type: 'http' as const, scheme: 'bearer', description: 'An access token, or an API key.' },
+  apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'X-API-Key' }
+}
+
 /** Registered before the routes that it describes. */
 async function docs(app: FastifyInstance, { title, version, description }: DocsOptions) {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title, version, description },
-      components: { securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' } } }
+      components: { securitySchemes: SECURITY_SCHEMES }
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) }
   })

@@ -24,7 +24,8 @@ export function storeDirectly(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const route = `/sync/${form.name}`
     const key = readKey(request, route)
-    const { id, replayed } = await request.server.submissions.store(submissionOf(form, request), key)
+    const submission = { ...submissionOf(form, request), ...ownerOf(request) }
+    const { id, replayed } = await request.server.submissions.store(submission, key)
     answerAt(reply, `${route}/${id}`, replayed)
     return request.wantsPage() ? reply.code(303).send() : reply.code(201).send({ id, form: form.name })
   }
@@ -37,6 +38,7 @@ export function submitThroughQueue(form: Form) {
       type: form.job,
       payload: { ...submissionOf(form, request), form_version: form.version },
       submitter: submitterOf(request),
+      ...ownerOf(request),
       trace: request.id
     }
     const route = `/async/${form.name}`
@@ -47,6 +49,9 @@ export function submitThroughQueue(form: Form) {
     return reply.code(202).send({ id, status })
   }
 }
+
+/** The user, if the sender is known. */
+const ownerOf = ({ principal }: FastifyRequest) => (principal?.userId ? { ownerId: principal.userId } : {})
 
 const submissionOf = (form: Form, { body }: FastifyRequest): SubmissionPayload => ({
   form: form.name,

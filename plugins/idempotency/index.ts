@@ -97,7 +97,13 @@ function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): 
     throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   }
   const hash = createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('hex')
-  return { scope: `anon ${request.method} ${route}`, key, hash }
+  return { scope: `${nameCaller(request)} ${request.method} ${route}`, key, hash }
+}
+
+/** Keys of two callers never meet; those who do not say who they are share theirs. */
+function nameCaller({ principal }: FastifyRequest): string {
+  if (!principal) return 'anon'
+  return principal.userId ? `user:${principal.userId}` : 'environment'
 }
 
 /** For JSON.stringify: the same object in another order of its names is the same request. */

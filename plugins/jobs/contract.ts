@@ -4,7 +4,6 @@ import { AsyncTask, Attempt, Job, JobState, JobSummary, Timestamp, Uuid } from '
 import type { JobType } from '#schema/registry'
 
 const tags = ['jobs']
-const security = [{ apiKey: [] }]
 const ProblemAnswer = { $ref: 'Problem#' }
 const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
@@ -44,7 +43,6 @@ export const submitContract = (type: JobType) => ({
   summary: `${type.title}: send and wait for the result`,
   description: `Answers the result. Without \`Prefer: wait\` it waits ${DEFAULT_WAIT_S} s, at most ${MOST_WAIT_S} s. Then the job goes on (\`on_timeout=detach\`, 202) or is cancelled (\`on_timeout=revoke\`, 408).`,
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(
     {
@@ -54,17 +52,16 @@ export const submitContract = (type: JobType) => ({
     { additionalProperties: false }
   ),
   body: type.payload,
-  response: { 200: type.result, 202: AsyncTask, ...problems(400, 401, 408, 409, 410, 413, 415, 422, 429, 503) }
+  response: { 200: type.result, 202: AsyncTask, ...problems(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 503) }
 })
 
 export const asyncContract = (type: JobType) => ({
   summary: `${type.title}: send, look later`,
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(timing(type), { additionalProperties: false }),
   body: type.payload,
-  response: { 202: AsyncTask, ...problems(400, 401, 409, 413, 415, 422, 429, 503) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })
 
 export const BatchTask = Type.Object(
@@ -89,32 +86,29 @@ export const batchContract = (type: JobType) => ({
   summary: `${type.title}: send up to ${MOST_IN_BATCH} at once`,
   description: 'All are stored in one commit, or none; with `partial=true` those that fit.',
   tags,
-  security,
   headers: Headers,
   querystring: Type.Object(
     { ...timing(type), partial: Type.Boolean({ default: false, description: 'leave out what does not fit' }) },
     { additionalProperties: false }
   ),
   body: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MOST_IN_BATCH, description: `payloads: ${type.title}` }),
-  response: { 202: BatchTask, ...problems(400, 401, 409, 413, 415, 422, 429, 503) }
+  response: { 202: BatchTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })
 
 export const jobContract = {
   summary: 'Read a job',
   tags,
-  security,
   params: JobKey,
-  response: { 200: Job, ...problems(400, 401, 404) }
+  response: { 200: Job, ...problems(400, 401, 403, 404) }
 }
 
 export const resultContract = {
   summary: "Read a job's result",
   description: '202 while it is open. With `forget=true` the result goes once this answer was written out.',
   tags,
-  security,
   params: JobKey,
   querystring: Type.Object({ forget: Type.Boolean({ default: false }) }, { additionalProperties: false }),
-  response: { 202: AsyncTask, ...problems(400, 401, 404, 409, 410) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 410) }
 }
 
 export const eventsContract = {
@@ -122,19 +116,17 @@ export const eventsContract = {
   description:
     'Server-sent events `state`, the id of each being the version of the job; the last one tells how it ended.',
   tags,
-  security,
   params: JobKey,
   produces: ['text/event-stream'],
-  response: problems(400, 401, 404, 503)
+  response: problems(400, 401, 403, 404, 503)
 }
 
 export const cancelContract = {
   summary: 'Cancel a job',
   description: 'A waiting job never runs; the attempt that runs is aborted.',
   tags,
-  security,
   params: JobKey,
-  response: { 204: Type.Null(), ...problems(400, 401, 404, 409) }
+  response: { 204: Type.Null(), ...problems(400, 401, 403, 404, 409) }
 }
 
 const filters = {
@@ -149,7 +141,6 @@ export const listContract = {
   description:
     'A page may be short, even empty, and yet not the last: `next` tells. Rows that fit a rare filter are found page by page.',
   tags,
-  security,
   querystring: Type.Object(
     {
       ...filters,
@@ -169,37 +160,34 @@ export const listContract = {
       items: Type.Array(JobSummary, { maxItems: 200 }),
       next: Type.Union([Uuid, Type.Null()], { description: '`before` of the next page; null at the end' })
     }),
-    ...problems(400, 401)
+    ...problems(400, 401, 403)
   }
 }
 
 export const attemptsContract = {
   summary: 'Read the attempts that did not succeed',
   tags,
-  security,
   params: JobKey,
-  response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 404) }
+  response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 403, 404) }
 }
 
 export const replayContract = {
   summary: 'Repeat a dead job',
   description: 'A new job with the same payload, or with the one given. The dead one stays, and both name each other.',
   tags,
-  security,
   params: JobKey,
   headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }),
   body: Type.Union([
     Type.Object({ payload: Type.Optional(Type.Unknown()) }, { additionalProperties: false }),
     Type.Null()
   ]),
-  response: { 202: AsyncTask, ...problems(400, 401, 404, 409, 413, 415, 422, 429, 503) }
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503) }
 }
 
 export const replayManyContract = {
   summary: 'Repeat the dead jobs that fit',
   description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. With \`dry_run\` nothing happens.`,
   tags,
-  security,
   body: Type.Object({ ...filters, dry_run: Type.Boolean() }, { additionalProperties: false }),
   response: {
     200: Type.Object({
@@ -207,7 +195,7 @@ export const replayManyContract = {
       replayed: Type.Integer({ minimum: 0 }),
       refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), { maxItems: 100 })
     }),
-    ...problems(400, 401, 415, 422, 503)
+    ...problems(400, 401, 403, 415, 422, 503)
   }
 }
 
@@ -215,7 +203,6 @@ export const balanceContract = {
   summary: 'Compare what was accepted with what the ledger holds',
   description: 'Reads the whole ledger.',
   tags,
-  security,
   response: {
     200: Type.Object({
       balanced: Type.Boolean(),
@@ -238,6 +225,6 @@ export const balanceContract = {
         { maxItems: 1_000 }
       )
     }),
-    ...problems(401, 503)
+    ...problems(401, 403, 503)
   }
 }

@@ -1,14 +1,16 @@
-/** The job that a request is about. */
+/** The job that a request is about, if its sender may know of it. */
 import type { FastifyRequest } from 'fastify'
 import { FINISHED, type JobState } from '#schema/job'
 import { problem } from '#schema/problem'
+import { ownerSeenBy } from '#schema/user'
 
 export const isOpen = (status: JobState) => !FINISHED.includes(status)
 
-/** @throws problem 404 `JOB_NOT_FOUND` */
-export async function find({ server }: FastifyRequest, id: string) {
-  const job = await server.ledger.find(id.toLowerCase())
-  if (!job) throw problem(404, 'JOB_NOT_FOUND', `no job ${id}`)
+/** A job of somebody else is not there. @throws problem 404 `JOB_NOT_FOUND` */
+export async function find(request: FastifyRequest, id: string) {
+  const { ownerId } = ownerSeenBy(request.principal)
+  const job = await request.server.ledger.find(id.toLowerCase())
+  if (!job || (ownerId !== undefined && job.owner_id !== ownerId)) throw problem(404, 'JOB_NOT_FOUND', `no job ${id}`)
   return job
 }
 

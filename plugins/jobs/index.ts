@@ -1,4 +1,4 @@
-/** Jobs over HTTP: for each type a pair of ways in, and for every job its life. All of it is private. */
+/** Jobs over HTTP: for each type a pair of ways in, and for every job its life. It belongs in the private part. */
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { JobType, Registry } from '#schema/registry'
@@ -30,12 +30,11 @@ export interface JobsOptions {
 const BATCH_LIMIT = 8_388_608
 
 async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
-  app.addHook('onRequest', app.requireKey)
   app.removeContentTypeParser('application/x-www-form-urlencoded') // programs send JSON
 
   for (const type of registry.jobs.values()) addWaysIn(type)
   app.get('/api/jobs', { schema: listContract }, listJobs)
-  app.get('/api/jobs/balance', { schema: balanceContract }, readBalance)
+  app.get('/api/jobs/balance', { schema: balanceContract, config: { role: 'operator' } }, readBalance)
   app.post('/api/jobs/replay', { schema: replayManyContract }, replayMany(registry))
   app.get('/api/jobs/:id', { schema: jobContract }, readJob)
   app.delete('/api/jobs/:id', { schema: cancelContract }, cancelJob)
@@ -57,5 +56,5 @@ export default fp(jobs, {
   name: 'jobs',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'requireKey', 'submissions', 'submitterOf'] }
+  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'], request: ['principal'] }
 })

@@ -1,6 +1,7 @@
 /** Jobs as they are: one, its result, its attempts, many. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
+import { ownerSeenBy } from '#schema/user'
 import { answerEnd } from './end.js'
 import { findAsked, isOpen } from './find.js'
 import { answerOpen } from './submit.js'
@@ -52,6 +53,7 @@ export async function listJobs(request: FastifyRequest, reply: FastifyReply) {
   const { rows, next } = await request.server.ledger.list(
     {
       ...toFilter(filters),
+      ...ownerSeenBy(request.principal),
       ...(state && { state }),
       ...(batch && { batchId: batch }),
       ...(payload_at !== undefined &&

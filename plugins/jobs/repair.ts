@@ -1,7 +1,8 @@
-/** What operators do with jobs: cancel, repeat what is dead. */
+/** Jobs put right: cancel, repeat what is dead. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
+import { ownerSeenBy } from '#schema/user'
 import { MOST_REPLAYED } from './contract.js'
 import { find, findAsked } from './find.js'
 import { type Filters, toFilter } from './read.js'
@@ -26,7 +27,7 @@ export function replayJob(registry: Registry) {
     const known = await lookUp(request, key)
     if (!known && dead.status !== 'dead')
       throw problem(409, 'JOB_NOT_DEAD', `only a dead job is repeated; it is ${dead.status}`)
-    const job = { id: dead.id, type: type.name, payload: admit(type, payload) }
+    const job = { id: dead.id, type: type.name, payload: admit(type, payload), ownerId: dead.owner_id }
     const accepted = await replay(request, job, key)
     return answerAccepted(request, reply, accepted)
   }
@@ -36,7 +37,7 @@ export function replayMany(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const { dry_run, ...filters } = request.body as Filters & { dry_run: boolean }
     const { matching, jobs } = await request.server.ledger.findReplayable(
-      toFilter(filters),
+      { ...toFilter(filters), ...ownerSeenBy(request.principal) },
       dry_run ? 1 : MOST_REPLAYED
     )
     if (dry_run) return reply.send({ matching, replayed: 0, refused: [] })
@@ -68,12 +69,15 @@ type Key = ReturnType<FastifyRequest['server']['idempotency']['readKey']>
 
 async function replay(
   request: FastifyRequest,
-  { id, type, payload }: { id: string; type: string; payload: unknown },
+  { id, type, payload, ownerId }: { id: string; type: string; payload: unknown; ownerId: string | null },
   key?: Key
 ) {
   const { ledger, submitterOf } = request.server
   try {
-    return await ledger.accept({ type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id }, key)
+    // whoever repeats it, it stays its owner's
+    const owner = ownerId ? { ownerId } : {}
+    const job = { type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id, ...owner }
+    return await ledger.accept(job, key)
   } catch (error) {
     if (error instanceof Error && 'constraint' in error && error.constraint === 'jobs_replays') {
       throw problem(409, 'JOB_REPLAYED', 'it was repeated before; see replayed_by')

@@ -1,24 +1,23 @@
-/** What every answer and every request from outside is held to: headers, limits by address. */
+/** What every answer and every request from outside is held to: headers, origins; and whose limits a request counts against. */
 import { createHmac } from 'node:crypto'
-import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import ipaddr from 'ipaddr.js'
-import { problem } from '#schema/problem'
+import { addOrigins } from './origins.js'
 
 export interface SecurityOptions {
   /** Key under which addresses are hashed before they are kept. */
   secret: string
-  /** Submissions that one address may send in a minute. Default 120. */
-  submissionsPerMinute?: number
+  /** Origins whose pages may call from a browser, as `Origin` names them. Default none. */
+  corsOrigins?: string[]
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whose limits an anonymous request counts against: a keyed hash of its address. */
-    submitterOf: (request: FastifyRequest) => string
-    /** Holds an address to its submissions in a minute, over all routes with this hook together. */
-    submissionLimit: preValidationAsyncHookHandler
+    /** A keyed hash of the address that a request comes from. */
+    addressOf: (request: FastifyRequest) => string
+    /** Whose limits a request counts against: its user's, or those of its address. */
+    submitterOf: (request: Pick<FastifyRequest, 'ip' | 'principal'>) => string
   }
 }
 
@@ -51,31 +50,23 @@ const HEADERS = {
 /** Hashes remembered, so that a busy address costs one. */
 const MOST_HASHES = 10_000
 
-async function security(app: FastifyInstance, { secret, submissionsPerMinute = 120 }: SecurityOptions) {
+async function security(app: FastifyInstance, { secret, corsOrigins = [] }: SecurityOptions) {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(HEADERS)
     done()
   })
-  await app.register(rateLimit, { global: false })
+  addOrigins(app, corsOrigins)
 
-  app.decorate('submitterOf', createSubmitterOf(secret))
-  // made once: each route that is given the options instead would count for itself
-  app.decorate(
-    'submissionLimit',
-    app.rateLimit({
-      max: submissionsPerMinute,
-      timeWindow: 60_000,
-      errorResponseBuilder: (_request, { ttl }) =>
-        problem(429, 'TOO_MANY_SUBMISSIONS', 'too many submissions from your address; wait a little', {
-          retryAfter: Math.ceil(ttl / 1_000)
-        })
-    })
+  const addressOf = createAddressOf(secret)
+  app.decorate('addressOf', addressOf)
+  app.decorate('submitterOf', ({ ip, principal }) =>
+    principal?.userId ? `user:${principal.userId}` : addressOf({ ip })
   )
 }
 
-function createSubmitterOf(secret: string) {
+function createAddressOf(secret: string) {
   const hashes = new Map<string, string>()
-  return ({ ip }: FastifyRequest) => {
+  return ({ ip }: Pick<FastifyRequest, 'ip'>) => {
     const known = hashes.get(ip)
     if (known) return known
     const hash = `ip:${createHmac('sha256', secret).update(networkOf(ip)).digest('base64url').slice(0, 22)}`
@@ -85,7 +76,7 @@ function createSubmitterOf(secret: string) {
   }
 }
 
-/** An IPv6 customer has a network of /64 to choose addresses from: it counts as one, as in @fastify/rate-limit. */
+/** An IPv6 customer has a network of /64 to choose addresses from: it counts as one. */
 function networkOf(ip: string): string {
   if (!ipaddr.isValid(ip)) return ip
   const address = ipaddr.process(ip) // an IPv4 address in IPv6 clothes is that IPv4 address

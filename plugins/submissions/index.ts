@@ -3,7 +3,16 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { uuidv7 } from 'uuidv7'
 import type { Receipt, SubmissionPayload } from '#schema/submission'
-import { countFromJobs, findReceipt, insertSubmissions, type Queryable } from './queries.js'
+import {
+  countFromJobs,
+  findReceipt,
+  findSubmission,
+  insertSubmissions,
+  listSubmissions,
+  type Queryable,
+  type SubmissionFilter,
+  type SubmissionRow
+} from './queries.js'
 
 type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
@@ -11,16 +20,24 @@ declare module 'fastify' {
   interface FastifyInstance {
     submissions: {
       /** Stores one, sharing its commit; under a key at most once. @throws as `GroupCommit`, and problem 422 for a reused key */
-      store: (submission: SubmissionPayload, key: IdempotencyKey) => Promise<{ id: string; replayed: boolean }>
+      store: (submission: OwnedSubmission, key: IdempotencyKey) => Promise<{ id: string; replayed: boolean }>
       /** Stores those that came through the queue, inside the transaction that finishes their jobs. */
-      storeFromJobs: (tx: Queryable, jobs: { id: string; payload: SubmissionPayload }[]) => Promise<void>
+      storeFromJobs: (tx: Queryable, jobs: SubmissionJob[]) => Promise<void>
       /** How many came through the queue. */
       countFromJobs: () => Promise<number>
       /** What a receipt tells, if the form has that submission. */
       findReceipt: (form: string, id: string) => Promise<Receipt | undefined>
+      /** One with all that was typed; with an owner only if it is theirs. */
+      find: (id: string, ownerId?: string) => Promise<SubmissionRow | undefined>
+      /** A page, newest first. It may be short and yet not the last. */
+      list: (filter: SubmissionFilter, limit: number) => Promise<{ rows: SubmissionRow[]; next: string | undefined }>
     }
   }
 }
+
+/** With the user who sent it, when that is known. */
+type OwnedSubmission = SubmissionPayload & { ownerId?: string | null }
+type SubmissionJob = { id: string; payload: SubmissionPayload; ownerId?: string | null }
 
 /** A row to insert, turned into JSON once: for its size and for the statement. */
 interface Row {
@@ -29,10 +46,10 @@ interface Row {
   json: string
 }
 
-const toRow = ({ form, data }: SubmissionPayload, id: string, key?: IdempotencyKey): Row => ({
+const toRow = ({ form, data, ownerId }: OwnedSubmission, id: string, key?: IdempotencyKey): Row => ({
   id,
   key,
-  json: JSON.stringify({ id, form, data })
+  json: JSON.stringify({ id, form, data, owner_id: ownerId ?? undefined })
 })
 
 async function submissions(app: FastifyInstance) {
@@ -48,10 +65,12 @@ async function submissions(app: FastifyInstance) {
       insertSubmissions(
         tx,
         'async',
-        jobs.map(({ id, payload }) => toRow(payload, id))
+        jobs.map(({ id, payload, ownerId }) => toRow({ ...payload, ownerId: ownerId ?? null }, id))
       ),
     countFromJobs: () => countFromJobs(app.pg),
-    findReceipt: (form, id) => findReceipt(app.pg, form, id)
+    findReceipt: (form, id) => findReceipt(app.pg, form, id),
+    find: (id, ownerId) => findSubmission(app.pg, id, ownerId),
+    list: (filter, limit) => listSubmissions(app.pg, filter, limit)
   })
 }
 

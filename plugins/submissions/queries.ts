@@ -1,18 +1,18 @@
 import type { Pool } from 'pg'
-import type { Mode, Receipt } from '#schema/submission'
+import type { Mode, Receipt, Submission } from '#schema/submission'
 
 /** A pool, or a client inside a transaction. */
 export interface Queryable {
   query: <Row>(query: { name?: string; text: string; values: unknown[] }) => Promise<{ rows: Row[] }>
 }
 
-/** Inserts submissions, each as JSON `{ id, form, data }`; one that is there already stays as it is. */
+/** Inserts submissions, each as JSON `{ id, form, data, owner_id }`; one that is there already stays as it is. */
 export async function insertSubmissions(db: Queryable, mode: Mode, rows: { json: string }[]) {
   await db.query({
     name: 'insert_submissions',
-    text: `insert into submissions (id, form, mode, data)
-           select id, form, $2, data
-             from json_to_recordset($1::json) as given (id uuid, form text, data jsonb)
+    text: `insert into submissions (id, form, mode, data, owner_id)
+           select id, form, $2, data, owner_id
+             from json_to_recordset($1::json) as given (id uuid, form text, data jsonb, owner_id uuid)
            on conflict (id) do nothing`,
     values: [`[${rows.map(({ json }) => json).join()}]`, mode]
   })
@@ -26,6 +26,56 @@ export async function findReceipt(db: Queryable, form: string, id: string): Prom
     values: [id, form]
   })
   return rows[0]
+}
+
+/** As it is kept, with its time as Date. */
+export type SubmissionRow = Omit<Submission, 'created_at'> & { created_at: Date }
+
+const SUBMISSION = 'id, form, mode, data, owner_id, created_at'
+
+export async function findSubmission(db: Queryable, id: string, ownerId?: string): Promise<SubmissionRow | undefined> {
+  const { rows } = await db.query<SubmissionRow>({
+    name: 'find_submission',
+    text: `select ${SUBMISSION} from submissions where id = $1 and ($2::uuid is null or owner_id = $2)`,
+    values: [id, ownerId ?? null]
+  })
+  return rows[0]
+}
+
+export interface SubmissionFilter {
+  form?: string
+  mode?: Mode
+  /** Only those of this user. */
+  ownerId?: string
+  /** Only those whose id is less: where a page begins. */
+  before?: string
+}
+
+/** Rows looked through for one page, as in the list of jobs. */
+const MOST_SEEN = 10_000
+
+/** Newest first, at most `limit`; `next` is where the next page begins. */
+export async function listSubmissions(
+  db: Queryable,
+  { form, mode, ownerId, before }: SubmissionFilter,
+  limit: number
+): Promise<{ rows: SubmissionRow[]; next: string | undefined }> {
+  const own = ownerId ? 'owner_id = $2' : '$2::uuid is null'
+  const seen = (rows: number) =>
+    `select ${SUBMISSION} from submissions where ($1::uuid is null or id < $1) and ${own} order by id desc limit ${rows}`
+  const bounds = [before ?? null, ownerId ?? null]
+  const { rows } = await db.query<SubmissionRow>({
+    text: `select ${SUBMISSION} from (${seen(MOST_SEEN)}) as seen
+            where ($3::text is null or form = $3) and ($4::text is null or mode = $4) order by id desc limit ${limit + 1}`,
+    values: [...bounds, form ?? null, mode ?? null]
+  })
+  if (rows.length > limit) return { rows: rows.slice(0, limit), next: rows[limit - 1]?.id }
+  if (!form && !mode) return { rows, next: undefined }
+  const { rows: last } = await db.query<{ id: string }>({
+    text: `select id from (${seen(MOST_SEEN)}) as seen order by id desc offset ${MOST_SEEN - 1} limit 1`,
+    values: bounds
+  })
+  return { rows, next: last[0]?.id }
 }
 
 export async function countFromJobs(db: Pick<Pool, 'query'>): Promise<number> {

@@ -16,6 +16,8 @@ export interface RunContext {
 export interface RunningJob<Payload> {
   id: string
   payload: Payload
+  /** The user who sent it; null for nobody known. */
+  ownerId: string | null
 }
 
 /**

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import accessLog from '#plugins/access-log'
-import auth from '#plugins/auth'
+import account from '#plugins/account'
+import auth, { guard } from '#plugins/auth'
 import bodies from '#plugins/bodies'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
@@ -14,12 +15,16 @@ import idempotency from '#plugins/idempotency'
 import jobEvents from '#plugins/job-events'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
+import limits from '#plugins/limits'
+import oauth from '#plugins/oauth'
 import pages from '#plugins/pages'
 import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
 import security from '#plugins/security'
+import submissionList from '#plugins/submission-list'
 import submissions from '#plugins/submissions'
+import users from '#plugins/users'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
 import { loggerOf } from '../logger.js'
@@ -31,6 +36,13 @@ export interface GatewayOptions {
   die: (error: Error) => void
 }
 
+/** A setting of several values, separated by commas. */
+const readList = (text = '') =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean)
+
 const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
@@ -41,7 +53,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
-    trustProxy: config.TRUST_PROXY?.split(',').map((address) => address.trim()) ?? false,
+    trustProxy: config.TRUST_PROXY ? readList(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_MS,
@@ -63,8 +75,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(drain)
   app.register(accessLog)
   app.register(problems)
-  app.register(security, { secret: config.SECRET_KEY, submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE })
-  app.register(auth, { ...(config.API_KEY && { apiKey: config.API_KEY }) })
+  app.register(security, { secret: config.SECRET_KEY, corsOrigins: readList(config.CORS_ORIGINS) })
   app.register(bodies)
   app.register(database, {
     url: config.DATABASE_URL,
@@ -73,8 +84,21 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     strict: config.STRICT_START,
     onUnfit: die
   })
-  app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
   app.register(redis, { url: config.REDIS_URL })
+  const issuer = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`
+  app.register(auth, {
+    secret: config.SECRET_KEY,
+    issuer,
+    sessionHours: config.SESSION_DAYS * 24,
+    prefix: config.REDIS_PREFIX,
+    ...(config.API_KEY && { apiKey: config.API_KEY })
+  })
+  app.register(queue, { url: config.REDIS_URL, prefix: config.REDIS_PREFIX, strict: config.STRICT_START })
+  app.register(limits, {
+    submissionsPerMinute: config.SUBMISSIONS_PER_MINUTE,
+    callsPerMinute: config.REQUESTS_PER_MINUTE,
+    prefix: config.REDIS_PREFIX
+  })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, {
     registry,
@@ -89,7 +113,20 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
 
   app.register(health)
   app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
-  app.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
-  app.register(jobs, { registry })
+  // open to all, and it knows who shows who they are
+  app.register(async (part) => {
+    guard(part, { optional: true })
+    part.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
+  })
+  app.register(oauth, { issuer, passwordGrant: config.PROGRAM_LOGIN })
+  app.register(users, { registration: config.OPEN_REGISTRATION })
+
+  // the private part: whoever comes in here has shown who they are
+  app.register(async (part) => {
+    guard(part)
+    part.register(account)
+    part.register(jobs, { registry })
+    part.register(submissionList)
+  })
   return app
 }

@@ -113,6 +113,7 @@ export const sides: Record<string, Side> = {
       SECRET_KEY: 'the-secret-of-a-benchmark-is-no-secret',
       // raised, not switched off: they are counted as ever
       SUBMISSIONS_PER_MINUTE: '100000000',
+      REQUESTS_PER_MINUTE: '100000000',
       OPEN_JOBS_PER_OWNER: '100000000',
       OPEN_JOBS: '1000000000'
     }),

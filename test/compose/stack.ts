@@ -59,6 +59,7 @@ export async function prepareStack(): Promise<Stack> {
     DATABASE_OWNER_PASSWORD: 'owner',
     DATABASE_PASSWORD: 'app',
     SUBMISSIONS_PER_MINUTE: '1000000',
+    REQUESTS_PER_MINUTE: '1000000',
     OPEN_JOBS_PER_OWNER: '1000000'
   }
   const execute = async (program: string, args: string[], more = {}) => {

@@ -48,6 +48,7 @@ const DEFAULTS = {
   HOST: '127.0.0.1',
   SECRET_KEY: 'a-secret-for-tests-of-at-least-32-characters',
   SUBMISSIONS_PER_MINUTE: '1000000',
+  REQUESTS_PER_MINUTE: '1000000',
   OPEN_JOBS_PER_OWNER: '1000000'
 }
 

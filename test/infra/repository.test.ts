@@ -22,7 +22,7 @@ const LOCAL_SETTINGS = [
   'DATABASE_PASSWORD'
 ]
 // Of the system, of make's arguments or of the containers: nobody sets them for an installation.
-const NOT_SETTINGS = /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|SERVICE|FOLLOW|DOWN|POSTGRES_\w+)$/
+const NOT_SETTINGS = /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SERVICE|FOLLOW|DOWN|POSTGRES_\w+)$/
 
 t.test('C8 .env.example has every setting that the code reads, and no other', async (t) => {
   const example = await read('.env.example')

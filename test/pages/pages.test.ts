@@ -239,7 +239,7 @@ t.test('what is too large or too frequent is refused with a readable page', asyn
   const often = await submit('/sync/contact', contact('Often'), headers)
   t.equal(often.status, 429)
   t.ok(Number(often.headers.get('retry-after')) > 0)
-  t.match(await often.text(), 'Too many submissions from your address')
+  t.match(await often.text(), 'Too many submissions from you')
   t.strictSame(await findSubmissions(postgres.url, 'Often'), [])
 })
 

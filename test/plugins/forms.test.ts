@@ -21,7 +21,9 @@ function createForms(t: Parameters<typeof createApp>[0], { replayed = false, def
     store: (submission) => note('store', submission, { id: ID, replayed }),
     storeFromJobs: () => Promise.resolve(),
     countFromJobs: () => Promise.resolve(0),
-    findReceipt: (form, id) => note('findReceipt', { form, id }, undefined)
+    findReceipt: (form, id) => note('findReceipt', { form, id }, undefined),
+    find: () => Promise.resolve(undefined),
+    list: () => Promise.resolve({ rows: [], next: undefined })
   })
   // only what the forms ask of the ledger
   app.decorate('ledger', {

@@ -19,7 +19,7 @@ t.test('B20 it stands on stand-ins, and a missing one stops the start by name', 
   app.decorate('ledger', { find: () => Promise.resolve(undefined) } as never) // all that it asks of the ledger
   for (const name of ['idempotency', 'jobEvents', 'submissions']) app.decorate(name, {})
   app.decorate('submitterOf', () => 'ip:somebody')
-  app.decorate('requireKey', async () => {})
+  app.decorateRequest('principal', null)
   app.register(jobs, { registry })
   t.match((await app.inject(`/api/jobs/${ID}`)).json(), { status: 404, code: 'JOB_NOT_FOUND' })
 

@@ -131,7 +131,7 @@ t.test('beyond its submissions a minute, an address is 429 with Retry-After, and
 })
 
 t.test('the limit counts addresses as the trusted proxy tells them, and nobody else', async (t) => {
-  const untrusting = await startGateway(t, { ...stack.env, SUBMISSIONS_PER_MINUTE: '3' })
+  const untrusting = await startGateway(t, { ...stack.env, SUBMISSIONS_PER_MINUTE: '3', REDIS_PREFIX: 'apart' })
   const { post } = clientOf(() => untrusting.url)
   const answers = await inParallel([1, 2, 3, 4, 5, 6, 7, 8], (i) =>
     post('/sync/contact', CONTACT, from(`198.51.100.${i}`))

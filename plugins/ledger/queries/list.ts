@@ -6,6 +6,8 @@ import { type JobSummaryRow, SUMMARY } from './read.js'
 export interface JobFilter {
   state?: JobState
   type?: string
+  /** Only those of this user. */
+  ownerId?: string
   /** Times between which they were accepted, the first included. */
   createdFrom?: Date
   createdBefore?: Date
@@ -48,13 +50,14 @@ export async function listJobs(db: Pick<Pool, 'query'>, filter: JobFilter, limit
 
 /** A filter in two parts: what an index answers, newest first (the first `bounds` values), and what each such row is asked. */
 function translate(filter: JobFilter) {
-  const { state, type, createdFrom, createdBefore, before, batchId, payload, errorCode } = filter
+  const { state, type, ownerId, createdFrom, createdBefore, before, batchId, payload, errorCode } = filter
   const values: unknown[] = []
   const given = (value: unknown) => `$${values.push(value)}`
   const limits = [
     ...(createdFrom ? [`id >= ${given(firstIdAt(createdFrom.getTime() - CLOCKS_MS))}::uuid`] : []),
     ...(createdBefore ? [`id < ${given(firstIdAt(createdBefore.getTime() + CLOCKS_MS))}::uuid`] : []),
     ...(before ? [`id < ${given(before)}::uuid`] : []),
+    ...(ownerId ? [`owner_id = ${given(ownerId)}::uuid`] : []),
     ...(batchId ? [`batch_id = ${given(batchId)}::uuid`] : [])
   ]
   const isOpen = state === 'queued' || state === 'active'

@@ -31,25 +31,27 @@ export interface DeadJob {
   id: string
   type: string
   payload: unknown
+  ownerId: string | null
 }
 
 /** Dead jobs that fit and were not repeated yet, oldest first, at most `limit`; `matching` counts them all. */
 export async function findReplayable(
   db: Queryable,
-  { type, errorCode, createdFrom, createdBefore }: DeadFilter,
+  { type, ownerId, errorCode, createdFrom, createdBefore }: DeadFilter,
   limit: number
 ): Promise<{ matching: number; jobs: DeadJob[] }> {
   const { rows } = await db.query<DeadJob & { matching: number }>({
     name: 'find_replayable',
-    text: `select id, type, payload, (count(*) over ())::int as matching
+    text: `select id, type, payload, owner_id as "ownerId", (count(*) over ())::int as matching
              from jobs
             where state = 'dead' and ($1::text is null or type = $1) and ($2::text is null or error ->> 'code' = $2)
               and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)
+              and ($6::uuid is null or owner_id = $6)
               and not exists (select from jobs as repeat where repeat.replay_of = jobs.id)
             order by id limit $5`,
-    values: [type ?? null, errorCode ?? null, createdFrom ?? null, createdBefore ?? null, limit]
+    values: [type ?? null, errorCode ?? null, createdFrom ?? null, createdBefore ?? null, limit, ownerId ?? null]
   })
   return { matching: rows[0]?.matching ?? 0, jobs: rows }
 }
 
-export type DeadFilter = Pick<JobFilter, 'type' | 'errorCode' | 'createdFrom' | 'createdBefore'>
+export type DeadFilter = Pick<JobFilter, 'type' | 'ownerId' | 'errorCode' | 'createdFrom' | 'createdBefore'>

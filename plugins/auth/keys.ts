@@ -1,0 +1,78 @@
+/** API keys: `bee_`, eight letters that may be shown, and 256 bits that are kept only as a hash. */
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { uuidv7 } from 'uuidv7'
+import { problem } from '#schema/problem'
+import type { NewApiKey, Scope } from '#schema/user'
+import {
+  findKeys,
+  insertKey,
+  type KeyRow,
+  type LiveKey,
+  listKeys,
+  MOST_KEYS,
+  revokeKey,
+  touchKeys
+} from './queries/keys.js'
+import { createRecent, type RecentOptions } from './recent.js'
+import { isSame, makeSecret, sha256 } from './secrets.js'
+
+const KEY = /^(bee_[0-9a-f]{8})_[\w-]{43}$/
+
+export interface KeyOptions {
+  app: FastifyInstance
+  recent: RecentOptions
+}
+
+export type Keys = ReturnType<typeof createKeys>
+
+export function createKeys({ app, recent: bounds }: KeyOptions) {
+  const load = app.groupRead<LiveKey>(async (_pool, prefixes) => {
+    const found = await findKeys(app.pg, prefixes)
+    const stale = [...found.values()].filter((key) => key.stale).map(({ id }) => id)
+    if (stale.length) touchKeys(app.pg, stale).catch((err) => app.log.debug({ err }, 'a use was not noted'))
+    return found
+  })
+  const recent = createRecent(load, bounds)
+
+  return {
+    /** The key's row, if it is one of ours and good. */
+    async find(key: string): Promise<LiveKey | undefined> {
+      const [, prefix] = KEY.exec(key) ?? []
+      const row = prefix ? await recent.get(prefix) : undefined
+      return row && isSame(sha256(key), row.hash) ? row : undefined
+    },
+
+    /** The row of a prefix, if it was asked for a moment ago. */
+    peek: recent.peek,
+
+    /** Makes one; the answer alone holds it. @throws problem 409 `TOO_MANY_KEYS` */
+    async create(
+      userId: string,
+      { name, expires_in_days, scopes }: NewApiKey & { scopes: readonly Scope[] }
+    ): Promise<KeyRow & { key: string }> {
+      const prefix = `bee_${randomBytes(4).toString('hex')}`
+      const key = `${prefix}_${makeSecret()}`
+      const row = await insertKey(app.pg, {
+        id: uuidv7(),
+        userId,
+        name,
+        prefix,
+        hash: sha256(key),
+        scopes,
+        ...(expires_in_days !== undefined && { expiresInDays: expires_in_days })
+      })
+      if (!row) throw problem(409, 'TOO_MANY_KEYS', `you have ${MOST_KEYS} keys; revoke one first`)
+      return { ...row, key }
+    },
+
+    list: (userId: string) => listKeys(app.pg, userId),
+
+    /** Answers whether it was there. */
+    async revoke(key: { id: string; userId: string }): Promise<boolean> {
+      const prefix = await revokeKey(app.pg, key)
+      if (prefix) recent.forget(prefix)
+      return prefix !== undefined
+    }
+  }
+}

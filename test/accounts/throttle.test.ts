@@ -1,0 +1,114 @@
+/** Guessing passwords: it gets slow soon, for the guesser, and never shuts anyone out for good. */
+import assert from 'node:assert/strict'
+import t from 'tap'
+import { createThrottle, type Guess } from '../../plugins/auth/throttle.js'
+import { askTokens, bearer, createUser, logIn, PASSWORD } from '../helpers/accounts.js'
+import { eventually } from '../helpers/eventually.js'
+import { inParallel } from '../helpers/in-parallel.js'
+import { startStack } from '../helpers/stack.js'
+
+const stack = await startStack(t, { TRUST_PROXY: 'loopback' })
+await Promise.all(['ada', 'grace', 'emil', 'olga'].map((name) => createUser(stack, name)))
+
+const attempt = (username: string, password: string, address: string) =>
+  stack.postForm('/api/oauth/token', { grant_type: 'password', username, password }, { 'x-forwarded-for': address })
+
+/** How many have each status. */
+function tally(answers: Response[]): Record<number, number> {
+  const counts: Record<number, number> = {}
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1
+  return counts
+}
+
+t.test('of many guesses at once few are looked at, and the rest are told when to come again', async (t) => {
+  const answers = await inParallel([...Array(400).keys()], (i) => attempt('ada', `guess ${i}`, '192.0.2.1'), 50)
+  const { 400: looked = 0, 429: refused = 0 } = tally(answers)
+  t.ok(looked >= 5 && looked <= 12, `${looked} guesses`)
+  t.equal(looked + refused, 400)
+  const last = await attempt('ada', 'another', '192.0.2.1')
+  t.match(await last.json(), { code: 'TOO_MANY_ATTEMPTS' })
+  t.ok(Number(last.headers.get('retry-after')) >= 1)
+  t.equal((await attempt('ada', PASSWORD, '192.0.2.1')).status, 429, 'also with the right one')
+  t.equal((await attempt('ada', PASSWORD, '192.0.2.2')).status, 200, 'the owner, from elsewhere, logs in')
+})
+
+t.test('an unknown name is held up in the same way', async (t) => {
+  const statuses = async (name: string, address: string) =>
+    tally(await inParallel([...Array(40).keys()], (i) => attempt(name, `guess ${i}`, address), 1))
+  const [known, unknown] = [await statuses('grace', '192.0.2.3'), await statuses('nobody', '192.0.2.4')]
+  t.ok(Math.abs((known[400] ?? 0) - (unknown[400] ?? 0)) <= 1, JSON.stringify([known, unknown]))
+})
+
+t.test('who guesses many names from one address is slowed down as well', async (t) => {
+  const answers = await inParallel([...Array(120).keys()], (i) => attempt(`user-${i}`, 'guess', '192.0.2.5'), 20)
+  const { 400: looked = 0 } = tally(answers)
+  t.ok(looked >= 30 && looked <= 40, `${looked} guesses`)
+})
+
+t.test(
+  'who guesses one name from many addresses is slowed down, and the owner at a known address is not',
+  async (t) => {
+    t.equal((await attempt('emil', PASSWORD, '198.51.100.1')).status, 200)
+    const answers = await inParallel([...Array(120).keys()], (i) => attempt('emil', 'guess', `203.0.113.${i}`), 20)
+    const { 400: looked = 0 } = tally(answers)
+    t.ok(looked >= 29 && looked <= 42, `${looked} guesses`)
+    t.equal((await attempt('emil', PASSWORD, '203.0.113.200')).status, 429, 'a stranger waits')
+    t.equal((await attempt('emil', PASSWORD, '198.51.100.1')).status, 200, 'the owner does not')
+    const later = await eventually(
+      async () => {
+        const answer = await attempt('emil', PASSWORD, '203.0.113.201')
+        assert.equal(answer.status, 200)
+        return answer
+      },
+      { timeout: 60_000, pause: 1_000 }
+    )
+    t.equal(later.status, 200, 'nor is anyone shut out for good')
+  }
+)
+
+t.test('right passwords are no guesses', async (t) => {
+  for (let i = 0; i < 12; i++) t.equal((await attempt('olga', PASSWORD, '192.0.2.9')).status, 200)
+  const { access_token } = await logIn(stack, 'olga')
+  const change = (current: string) =>
+    fetch(`${stack.gateway.url}/api/users/me/password`, {
+      method: 'PUT',
+      headers: { ...bearer(access_token), 'content-type': 'application/json' },
+      body: JSON.stringify({ current, password: 'warm honey on toast' })
+    })
+  const statuses: number[] = []
+  for (let i = 0; i < 8; i++) statuses.push((await change(`guess ${i}`)).status)
+  t.ok(
+    statuses.includes(429) && statuses.filter((one) => one === 403).length <= 7,
+    'who stole a token cannot guess the password'
+  )
+})
+
+t.test('Redis holds no name and no address', async (t) => {
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(stack.redis.url)
+  const keys = await redis.keys('*guess*')
+  redis.disconnect()
+  t.ok(keys.length > 10)
+  t.notMatch(keys.join('\n'), /ada|emil|192\.0|203\.0/)
+})
+
+t.test('without Redis each gateway holds guesses up by itself', async (t) => {
+  await stack.redis.kill()
+  const answers = await inParallel([...Array(60).keys()], (i) => attempt('ada', `guess ${i}`, '192.0.2.77'), 10)
+  const { 400: looked = 0, 429: refused = 0 } = tally(answers)
+  t.ok(looked >= 5 && looked <= 12, `${looked} guesses`)
+  t.equal(looked + refused, 60)
+  t.equal((await askTokens(stack, { grant_type: 'password', username: 'ada', password: PASSWORD })).status, 200)
+})
+
+t.test('pauses double up to their bound', async (t) => {
+  const away = { eval: () => Promise.reject(new Error('away')) } as never // a Redis that never answers
+  const { take, forgive } = createThrottle({ redis: away, prefix: '', secret: 'x'.repeat(32) })
+  const guess: Guess = { account: 'ada', address: 'a' }
+  for (let i = 0; i < 6; i++) await take(guess)
+  await t.rejects(take(guess), { code: 'TOO_MANY_ATTEMPTS' })
+  await forgive(guess)
+  await take(guess)
+  await t.rejects(take(guess), { code: 'TOO_MANY_ATTEMPTS' })
+  await t.resolves(take({ ...guess, address: 'b' }))
+})

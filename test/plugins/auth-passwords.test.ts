@@ -1,0 +1,113 @@
+import t from 'tap'
+import { createGate } from '../../plugins/auth/gate.js'
+import { createPasswords } from '../../plugins/auth/passwords.js'
+import { createRecent } from '../../plugins/auth/recent.js'
+import { findWeakness } from '../../plugins/auth/weak-passwords.js'
+
+const passwords = createPasswords()
+
+t.test('A15 a password is kept as argon2id with its parameters, and none is cut', async (t) => {
+  const long = 'b'.repeat(100)
+  const hashed = await passwords.hash(`${long}1`)
+  t.match(hashed, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+  t.equal(await passwords.verify(`${long}1`, hashed), true)
+  t.equal(await passwords.verify(`${long}2`, hashed), false, 'the 101st character counts')
+  t.not(await passwords.hash(`${long}1`), hashed, 'each hash has its own salt')
+  t.equal(passwords.isOutdated(hashed), false)
+  t.equal(passwords.isOutdated('$argon2id$v=19$m=4096,t=3,p=1$c2FsdHNhbHRzYWx0c2E$aGFzaGhhc2hoYXNoaGFzaA'), true)
+})
+
+t.test('the same characters from another keyboard are the same password', async (t) => {
+  const hashed = await passwords.hash('crème brûlée'.normalize('NFD'))
+  t.equal(await passwords.verify('crème brûlée'.normalize('NFC'), hashed), true)
+})
+
+t.test('an account that is not there costs as much as one that is', async (t) => {
+  const hashed = await passwords.hash('six quiet bees')
+  await passwords.verify('warm up', undefined)
+  const measure = async (hash: string | undefined) => {
+    const began = performance.now()
+    for (let i = 0; i < 8; i++) t.equal(await passwords.verify('wrong guess', hash), false)
+    return performance.now() - began
+  }
+  const [known, unknown] = [await measure(hashed), await measure(undefined)]
+  t.ok(unknown > known / 2 && unknown < known * 2, `${known} ms and ${unknown} ms`)
+})
+
+t.test('few are hashed at once, some wait, and beyond that it is 503 at once', async (t) => {
+  const gate = createGate({ atOnce: 2, mostWaiting: 3 })
+  const ends: (() => void)[] = []
+  let running = 0
+  let most = 0
+  const work = () =>
+    gate(async () => {
+      running += 1
+      most = Math.max(most, running)
+      await new Promise<void>((resolve) => ends.push(resolve))
+      running -= 1
+    })
+  const all = [1, 2, 3, 4, 5].map(work)
+  await t.rejects(work(), { statusCode: 503, code: 'TOO_MANY_LOGINS' })
+  for (let ended = 0; ended < 5; ended++) {
+    while (!ends.length) await new Promise((resolve) => setImmediate(resolve))
+    ends.shift()?.()
+  }
+  await Promise.all(all)
+  t.equal(most, 2)
+  await t.rejects(
+    gate(() => Promise.reject(new Error('it failed'))),
+    { message: 'it failed' }
+  )
+  t.equal(await gate(async () => 'next'), 'next', 'a failure frees its place')
+})
+
+t.test('passwords that are guessed first are named as such', (t) => {
+  const weak = [
+    ...[
+      'password',
+      'Password1!',
+      'qwerty12',
+      'letmein123'.replace('letmein', 'welcome'),
+      '12345678',
+      'abcdefgh',
+      '87654321'
+    ],
+    ...['aaaabbbb', 'iloveyou2', 'P@ssw0rd', 'trustno1', 'beebeebeebee', 'dragon99', 'ada-lovelace-1'],
+    ...['sunshine', 'football', 'monkey123', 'superman', '1q2w3e4r', 'zaq12wsx', 'beeline1']
+  ]
+  for (const password of weak) t.ok(findWeakness(password, 'Lovelace@example.org'), password)
+  const good = [
+    'six quiet bees',
+    'correct horse battery staple',
+    'password for the bees',
+    'x7Kp!q2Rw',
+    'Honigwabe-im-Garten',
+    'ñandú y abejas'
+  ]
+  for (const password of good) t.equal(findWeakness(password, 'lovelace'), undefined, password)
+  t.end()
+})
+
+t.test('what was looked up is used for a moment, never longer, and few are kept', async (t) => {
+  let asked = 0
+  const values = new Map([['a', 1]])
+  const recent = createRecent(
+    async (key: string) => {
+      asked += 1
+      return values.get(key)
+    },
+    { ttlMs: 50, most: 2 }
+  )
+  t.strictSame([await recent.get('a'), await recent.get('a'), asked], [1, 1, 1])
+  values.set('a', 2)
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  t.equal(await recent.get('a'), 2)
+  values.delete('a')
+  recent.forget('a')
+  t.equal(await recent.get('a'), undefined, 'what is gone is forgotten')
+  for (const key of ['b', 'c', 'd']) {
+    values.set(key, 1)
+    await recent.get(key)
+  }
+  t.equal(recent.size(), 2)
+})

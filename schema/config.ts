@@ -51,7 +51,7 @@ export const Config = Type.Object(
     DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),
     REDIS_URL: redisAddress('Redis; no default'),
-    REDIS_PREFIX: text('bq', "prefix of Bee-Queue's keys"),
+    REDIS_PREFIX: text('bq', "prefix of Bee-Queue's keys; another one than bq goes before the cache's keys too"),
     STRICT_START: flag(false, 'exit when Postgres or Redis is away at the start, instead of waiting for it'),
     SHUTDOWN_GRACE_MS: count(10_000, 0, 600_000, 'time that running jobs and requests get after SIGTERM, in ms'),
     REQUEST_TIMEOUT_MS: count(30_000, 100, 600_000, 'time to receive a whole request, in ms'),
@@ -89,6 +89,8 @@ export const Config = Type.Object(
     ),
     OPEN_JOBS: count(100_000, 1, 1_000_000_000, 'unfinished jobs in all, beyond which new ones are refused'),
     IDEMPOTENCY_KEEP_HOURS: count(48, 24, 8_760, 'time that an idempotency key is remembered, in hours'),
+    PUBLIC_TASKS: flag(false, 'let everyone use tasks, without a key; a sample set-up says true'),
+    CACHE_TTL_MS: count(60_000, 1_000, 86_400_000, 'time that a list of tasks is kept in Redis at the most, in ms'),
     OUTSIDE_ALLOW: Type.Optional(
       targets(
         'hosts and networks that jobs may call though they are private, each with an optional port; none when absent'

@@ -11,8 +11,8 @@ const SQL = join(import.meta.dirname, '../../../infra/postgres/seed.sql')
 export async function seed(url: string): Promise<number> {
   const client = await connect(url)
   try {
-    const { rowCount } = await client.query(await readFile(SQL, 'utf8'))
-    return rowCount ?? 0
+    const results = [await client.query(await readFile(SQL, 'utf8'))].flat() // of several statements: a list
+    return results.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0)
   } finally {
     await client.end()
   }

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg'
 import type { Keyed } from './index.js'
 
 /** What the id behind a key is the id of. */
-export type KeyKind = 'job' | 'batch' | 'submission'
+export type KeyKind = 'job' | 'batch' | 'submission' | 'task'
 
 /** Takes the keys that are free, in sorted order so that two processes never wait for each other; answers the ids that did. */
 export async function takeKeys(client: PoolClient, kind: KeyKind, items: Keyed[]): Promise<Set<string>> {

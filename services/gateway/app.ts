@@ -5,6 +5,7 @@ import accessLog from '#plugins/access-log'
 import account from '#plugins/account'
 import auth, { guard } from '#plugins/auth'
 import bodies from '#plugins/bodies'
+import cache from '#plugins/cache'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
 import drain from '#plugins/drain'
@@ -24,6 +25,7 @@ import redis from '#plugins/redis'
 import security from '#plugins/security'
 import submissionList from '#plugins/submission-list'
 import submissions from '#plugins/submissions'
+import tasks from '#plugins/tasks'
 import users from '#plugins/users'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
@@ -99,6 +101,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     callsPerMinute: config.REQUESTS_PER_MINUTE,
     prefix: config.REDIS_PREFIX
   })
+  app.register(cache, { prefix: config.REDIS_PREFIX === 'bq' ? '' : `${config.REDIS_PREFIX}:` })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, {
     registry,
@@ -117,6 +120,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(async (part) => {
     guard(part, { optional: true })
     part.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
+    if (config.PUBLIC_TASKS) part.register(tasks, { cacheMs: config.CACHE_TTL_MS })
   })
   app.register(oauth, { issuer, passwordGrant: config.PROGRAM_LOGIN })
   app.register(users, { registration: config.OPEN_REGISTRATION })
@@ -127,6 +131,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     part.register(account)
     part.register(jobs, { registry })
     part.register(submissionList)
+    if (!config.PUBLIC_TASKS) part.register(tasks, { cacheMs: config.CACHE_TTL_MS })
   })
   return app
 }

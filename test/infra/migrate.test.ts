@@ -10,7 +10,7 @@ import { readCatalogue } from '../helpers/catalogue.js'
 import { type PostgresService, startPostgres } from '../helpers/services.js'
 
 const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
-const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'users', 'api_keys']
+const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'tasks', 'users', 'api_keys']
 const HOUSEKEEPING_TABLES = ['idempotency_keys', 'refresh_tokens', 'sessions', 'password_links']
 
 const postgres = await startPostgres(t)
@@ -80,9 +80,16 @@ t.test('C7 seeding twice adds the sample data once', async (t) => {
   const { url, ownerUrl } = await makeDatabase('samples')
   await migrate({ ownerUrl, appUrl: url })
   t.ok((await seed(ownerUrl)) > 0)
-  const before = await query(ownerUrl, 'select * from submissions order by id')
+  const readAll = async () => [
+    (await query(ownerUrl, 'select * from submissions order by id')).rows,
+    (await query(ownerUrl, 'select * from tasks order by id')).rows
+  ]
+  const before = await readAll()
+  t.match(before, [[{ form: 'contact' }], [{ id: 1 }, { id: 2 }]])
   t.equal(await seed(ownerUrl), 0)
-  t.strictSame((await query(ownerUrl, 'select * from submissions order by id')).rows, before.rows)
+  t.strictSame(await readAll(), before)
+  const inserted = "insert into tasks (insert_id, title) values (gen_random_uuid(), 'next') returning id"
+  t.match((await query(ownerUrl, inserted)).rows, [{ id: 3 }], 'and used up no id')
 })
 
 t.test('E14 a migrated database equals infra/postgres/schema.sql loaded alone', async (t) => {

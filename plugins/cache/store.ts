@@ -34,10 +34,10 @@ redis.call('set', KEYS[1], ARGV[3], 'px', ARGV[4])
 redis.call('set', KEYS[2], ARGV[2], 'px', ARGV[5])
 return 1`
 
-/** KEYS bytes, version, lock of each; ARGV new version, its life in ms. */
+/** KEYS bytes, version of each; ARGV new version, its life in ms. */
 const FORGET = `
-for i = 1, #KEYS, 3 do
-  redis.call('del', KEYS[i], KEYS[i + 2])
+for i = 1, #KEYS, 2 do
+  redis.call('del', KEYS[i])
   redis.call('set', KEYS[i + 1], ARGV[1], 'px', ARGV[2])
 end`
 
@@ -109,7 +109,7 @@ export function createStore(redis: Redis, prefix: string) {
     /** @throws when Redis does not confirm it */
     async forget(keys: string[]) {
       if (run === undefined) throw new Error('Redis is away')
-      const all = keys.flatMap(keysOf)
+      const all = keys.flatMap((key) => keysOf(key).slice(0, 2))
       await scripts.cacheForget(all.length, ...all, `${run}${randomUUID()}`, VERSION_TTL_MS)
     }
   }

@@ -8,17 +8,25 @@ export interface BulkAnswer {
   body: string
 }
 
-export type BulkClient = (path: string, sent?: { type?: string; body?: string }) => Promise<BulkAnswer>
+export interface BulkRequest {
+  /** Default POST with a body, else GET. */
+  method?: string
+  /** Media type of the body. */
+  type?: string
+  body?: string
+  headers?: Record<string, string>
+}
 
-/** Gets a path, or posts a body of a type to it. */
+export type BulkClient = (path: string, sent?: BulkRequest) => Promise<BulkAnswer>
+
+/** Gets a path, or sends a body of a type to it. */
 export function createBulkClient(t: Scope, base: string): BulkClient {
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
-  return (path, { type, body } = {}) =>
+  return (path, { type, body, method = body === undefined ? 'GET' : 'POST', headers = {} } = {}) =>
     new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
-      const method = body === undefined ? 'GET' : 'POST'
-      const sent = request(base + path, { method, agent, headers }, (answer) => {
+      const about = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+      const sent = request(base + path, { method, agent, headers: { ...about, ...headers } }, (answer) => {
         const chunks: Buffer[] = []
         answer.on('data', (chunk) => chunks.push(chunk))
         answer.on('error', reject)

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
 import { findProgram } from '../../infra/local/programs.js'
+import { seed } from '../../infra/postgres/seed.js'
 import { eventually } from '../helpers/eventually.js'
 import { KEY, startConsumer, startGateway } from '../helpers/processes.js'
 import { startPostgres, startRedis } from '../helpers/services.js'
@@ -27,7 +28,8 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
     startRedis(t),
     buildExampleProject(t, { ...files, [form]: (files[form] ?? '').replace(/^( *title: .*)$/m, `$1\n  ${line}`) })
   ])
-  const settings = { DATABASE_URL: postgres.url, REDIS_URL: redis.url }
+  await seed(postgres.ownerUrl)
+  const settings = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, PUBLIC_TASKS: 'true' }
   const example = { build: join(folder, 'build') }
   const [gateway] = await Promise.all([startGateway(t, settings, example), startConsumer(t, settings, example)])
   const database = new pg.Client({ connectionString: postgres.ownerUrl })
@@ -52,7 +54,8 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
 
   await t.test('each of its curl commands works as it stands', async (t) => {
     const [sync = '', async = '', follow = '', mistake = '', ...others] = commands
-    const [wait = '', cancel = '', dead = '', balance = '', parse = '', guestBook = '', ...more] = others
+    const [wait = '', cancel = '', dead = '', balance = '', parse = '', list = '', task = '', guestBook = '', ...more] =
+      others
     t.strictSame(more, [], 'no command without a test')
 
     const stored = await type(sync)
@@ -82,6 +85,17 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
       title: 'Bees',
       links: [{ url: 'https://example.org/more', text: 'more' }]
     })
+
+    t.match(await type(list), /^{"source":"postgres".*"id":1,.*}{"source":"redis-cache".*"id":1,.*}$/)
+    const life = await type(task)
+    t.match(
+      life,
+      /^HTTP\/1.1 200 OK.*^etag: "1".*"title":"Feed the bees","description":"Sugar, 2 kg","is_done":false/ims
+    )
+    t.match(
+      life,
+      /"is_done":true,"version":2.*"description":"Sugar, 3 kg","is_done":true,"version":3.*HTTP\/1.1 204 No Content/is
+    )
 
     t.match(await type(guestBook), /^HTTP\/1.1 201 Created.*"form":"guest-book"/ims)
     t.equal(await countSubmissions("form = 'guest-book'"), 1)

@@ -10,6 +10,7 @@ import type { Load } from './load.js'
 import type { Servers } from './servers.js'
 import { plain } from './sides.js'
 import { makeDatabase } from './stage.js'
+import { TASKS } from './task-list.js'
 
 export interface Limit {
   title: string
@@ -52,24 +53,35 @@ const fastifyLimits: Record<string, Limit> = {
   'static-fastify': {
     title: 'Fastify, a static JSON answer',
     unit: 'requests/s',
-    async measure({ folder }, load, seconds) {
-      const port = await findFreePort()
-      const server = await startProcess({
-        script: 'test/bench/peers/static/server.js',
-        environment: { PORT: String(port) },
-        log: join(folder, 'static.log'),
-        ready: /^ready$/m,
-        profile: undefined
-      })
-      try {
-        const url = `http://127.0.0.1:${port}/`
-        await load.run(url, 1)
-        const { answered, seconds: taken } = await load.run(url, seconds)
-        return answered / taken
-      } finally {
-        await server.stop()
-      }
-    }
+    measure: (servers, load, seconds) => runStatic(servers, load, { path: '/', seconds })
+  },
+  'static-list': {
+    title: `Fastify, the list of ${TASKS} tasks from its memory`,
+    unit: 'requests/s',
+    measure: (servers, load, seconds) => runStatic(servers, load, { path: '/tasks', seconds })
+  }
+}
+
+async function runStatic(
+  { folder }: Servers,
+  load: Load,
+  { path, seconds }: { path: string; seconds: number }
+): Promise<number> {
+  const port = await findFreePort()
+  const server = await startProcess({
+    script: 'test/bench/peers/static/server.js',
+    environment: { PORT: String(port) },
+    log: join(folder, 'static.log'),
+    ready: /^ready$/m,
+    profile: undefined
+  })
+  try {
+    const url = `http://127.0.0.1:${port}${path}`
+    await load.run(url, 1)
+    const { answered, seconds: taken } = await load.run(url, seconds)
+    return answered / taken
+  } finally {
+    await server.stop()
   }
 }
 

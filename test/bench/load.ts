@@ -29,10 +29,20 @@ export const WARM_UP_SECONDS = 2
 
 const run = promisify(execFile)
 
+/** One of several requests that are sent in turn. */
+export interface Turn {
+  method: string
+  path: string
+  /** Sent as JSON. */
+  body?: object
+}
+
 /** What is sent over and over. */
 export interface Asked {
   /** Posted as JSON; without it the request is a GET. */
   body?: object
+  /** Requests in turn, whose paths follow the address, instead of one. */
+  turns?: Turn[]
   headers?: Record<string, string>
   /** Connections kept open. Default `CONNECTIONS`. */
   connections?: number
@@ -40,15 +50,18 @@ export interface Asked {
 
 export async function createLoad(
   folder: string,
-  { body, headers = {}, connections = CONNECTIONS }: Asked
+  { body, turns, headers = {}, connections = CONNECTIONS }: Asked
 ): Promise<Load> {
   const request: Request = {
     json: body && JSON.stringify(body),
+    turns,
     headers: { ...(body && { 'content-type': 'application/json', accept: 'application/json' }), ...headers },
     connections
   }
   const fill = (url: string, requests: number) => fillWithAutocannon(url, request, requests)
   const version = await findWrk()
+  if (!version && turns?.[1])
+    throw new Error('different requests in turn need wrk: install it, or leave this work out with ONLY')
   if (!version) return { tool: autocannonVersion(), run: (url, seconds) => runAutocannon(url, request, seconds), fill }
   const script = join(await mkdtemp(join(folder, 'wrk-')), 'request.lua')
   await writeFile(script, wrkScript(request))
@@ -57,6 +70,7 @@ export async function createLoad(
 
 interface Request {
   json: string | undefined
+  turns: Turn[] | undefined
   headers: Record<string, string>
   connections: number
 }
@@ -82,13 +96,28 @@ async function runWrk(url: string, script: string, connections: number, seconds:
 
 type WrkResult = Record<'requests' | 'us' | 'status' | 'connect' | 'read' | 'write' | 'timeout' | 'p50' | 'p99', number>
 
-function wrkScript({ json, headers }: Request): string {
+function wrkScript({ json, turns, headers }: Request): string {
   const lines = Object.entries(headers).map(([name, value]) => `wrk.headers['${name}'] = '${value}'\n`)
   const post = `wrk.method = 'POST'\nwrk.body = [==[${json}]==]\n`
-  return `${lines.join('')}${json ? post : ''}function done(summary, latency)
+  return `${lines.join('')}${json ? post : ''}${turns ? turnsScript(turns) : ''}function done(summary, latency)
   local e = summary.errors
   io.write(string.format('\\n{"requests":%d,"us":%d,"status":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d,"p50":%d,"p99":%d}\\n',
     summary.requests, summary.duration, e.status, e.connect, e.read, e.write, e.timeout, latency:percentile(50), latency:percentile(99)))
+end
+`
+}
+
+/** They are written out once, before the first is sent. */
+function turnsScript(turns: Turn[]): string {
+  const formats = turns.map(({ method, path, body }) => {
+    const sent = body ? `, { ['content-type'] = 'application/json' }, [==[${JSON.stringify(body)}]==]` : ''
+    return `wrk.format('${method}', '${path}'${sent})`
+  })
+  return `local turns, turn = {}, 0
+function init() turns = { ${formats.join(',\n')} } end
+function request()
+  turn = turn % #turns + 1
+  return turns[turn]
 end
 `
 }

@@ -33,14 +33,14 @@ async function bench(options: Options): Promise<void> {
       for (const [side, limit] of Object.entries(limits)) {
         const rate = await limit.measure(servers, reading, Math.ceil(options.seconds / 2))
         outcomes.push({ round, side, measures: { rate } })
-        say(`round ${round}  limit     ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
+        say(`round ${round}  limit       ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
       }
       for (const work of options.works) {
         for (const side of options.sides) {
           const measures = await measure(work, side, { options, servers, load })
           if (!measures) continue
           outcomes.push({ round, work, side, measures })
-          say(`round ${round}  ${work.padEnd(9)} ${side.padEnd(15)} ${summary(measures)}`)
+          say(`round ${round}  ${work.padEnd(11)} ${side.padEnd(15)} ${summary(measures)}`)
         }
       }
     }
@@ -70,7 +70,7 @@ async function measure(
   try {
     if (profile) await countStatements(stage.database)
     const own = side.wait && work === 'wait' ? await createLoad(servers.folder, side.wait) : load
-    const measures = await run(stage, own, options)
+    const measures = await run(stage, own, { ...options, folder: servers.folder })
     if (profile) for (const line of await listStatements(stage.database)) say(line)
     return measures
   } catch (cause) {

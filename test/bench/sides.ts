@@ -19,6 +19,8 @@ export interface Side {
   async: string
   /** Path and request that wait for the job's end. */
   wait?: { path: string } & Asked
+  /** Path of the list of tasks, with one by its id below it. */
+  tasks?: string
   /** Makes the tables in a new database. */
   migrate(database: pg.Client, url: string): Promise<void>
   environment(place: Place): NodeJS.ProcessEnv
@@ -49,6 +51,16 @@ const peer = {
         mode text not null,
         data jsonb not null,
         created_at timestamptz not null default now()
+      );
+      create table tasks (
+        id integer generated always as identity primary key,
+        insert_id uuid,
+        title text not null,
+        description text not null,
+        is_done boolean not null,
+        version integer not null default 1,
+        created_at timestamptz not null default now(),
+        updated_at timestamptz not null default now()
       )`)
   },
   environment: ({ port, databaseUrl, redisUrl }: Place) => ({
@@ -64,7 +76,8 @@ export const plain: Side = {
   gateway: 'test/bench/peers/plain/gateway.js',
   consumer: 'test/bench/peers/plain/worker.js',
   sync: '/sync',
-  works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency'],
+  tasks: '/tasks',
+  works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency', 'tasks-list', 'tasks-read', 'tasks-mixed'],
   countOpen: ({ redis }) => countKeys(redis, ['bq:submissions:waiting', 'bq:submissions:active'])
 }
 
@@ -95,6 +108,7 @@ export const sides: Record<string, Side> = {
     sync: '/sync/contact',
     works: [...plain.works, 'history'],
     async: '/async/contact',
+    tasks: '/api/tasks',
     wait: {
       path: '/api/jobs/store-submission',
       body: { form: 'contact', data: submission },
@@ -111,6 +125,7 @@ export const sides: Record<string, Side> = {
       REDIS_URL: redisUrl,
       API_KEY,
       SECRET_KEY: 'the-secret-of-a-benchmark-is-no-secret',
+      PUBLIC_TASKS: 'true',
       // raised, not switched off: they are counted as ever
       SUBMISSIONS_PER_MINUTE: '100000000',
       REQUESTS_PER_MINUTE: '100000000',

@@ -44,6 +44,10 @@ export const targets: Target[] = [
   { work: 'latency', metric: 'p99', against: 'plain', is: 'at most', bound: 1.1 },
   { work: 'latency', metric: 'p50', against: 'bullmq', is: 'at most', bound: 1.1 },
   { work: 'latency', metric: 'p99', against: 'bullmq', is: 'at most', bound: 1.1 },
+  { work: 'tasks-list', metric: 'rate', against: 'plain', is: 'at least', bound: 1.6 },
+  { work: 'tasks-list', metric: 'rate', against: 'static-list', is: 'at least', bound: 0.9 },
+  { work: 'tasks-read', metric: 'rate', against: 'plain', is: 'at least', bound: 2.3 },
+  { work: 'tasks-read', metric: 'rate', against: 'static-fastify', is: 'at least', bound: 0.75 },
   { work: 'together', metric: 'memory', against: 'plain', is: 'at most', bound: 0.8 },
   { work: 'together', metric: 'memory', against: 'bullmq', is: 'at most', bound: 0.6 }
 ]

@@ -6,6 +6,8 @@ import { measureLatency, runTogether } from './flow.js'
 import { fillHistory } from './history.js'
 import type { Load } from './load.js'
 import type { Stage } from './stage.js'
+import { TASKS } from './task-list.js'
+import { askAndChange, askList, askOne, driveTasks } from './tasks.js'
 
 export interface Measures {
   /** Answers or jobs in a second. */
@@ -32,7 +34,7 @@ export interface Work {
   title: string
   /** What a rate counts. */
   unit: string
-  run(stage: Stage, load: Load, options: WorkOptions): Promise<Measures>
+  run(stage: Stage, load: Load, options: WorkOptions & { folder: string }): Promise<Measures>
 }
 
 export const works: Record<string, Work> = {
@@ -82,5 +84,20 @@ export const works: Record<string, Work> = {
     title: 'Submitted → row committed, 50 submissions a second',
     unit: 'submissions/s',
     run: measureLatency
+  },
+  'tasks-list': {
+    title: `Tasks: the list of ${TASKS} from the cache`,
+    unit: 'requests/s',
+    run: driveTasks(askList)
+  },
+  'tasks-read': {
+    title: 'Tasks: one by its id, from Postgres',
+    unit: 'requests/s',
+    run: driveTasks(askOne)
+  },
+  'tasks-mixed': {
+    title: 'Tasks: the list, while every tenth request changes a task',
+    unit: 'requests/s',
+    run: driveTasks(askAndChange)
   }
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import Queue from 'bee-queue'
 import Fastify from 'fastify'
+import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import { contact } from '../contact.js'
 
@@ -49,8 +50,42 @@ app.post('/wait', { schema: { body: contact } }, async (request, reply) => {
   return reply.send({ id: job.id })
 })
 
+const COLUMNS = 'id, title, description, is_done, version, created_at, updated_at'
+const redis = new Redis(process.env.REDIS_URL ?? '')
+
+app.get('/tasks', async (_request, reply) => {
+  reply.header('content-type', 'application/json; charset=utf-8')
+  const kept = await redis.get('tasks:list')
+  if (kept) return reply.send(kept)
+  const { rows } = await pool.query(`select ${COLUMNS} from tasks order by id desc limit 50`)
+  const list = { source: 'redis-cache', next: null, items: rows }
+  await redis.set('tasks:list', JSON.stringify(list), 'EX', 60)
+  return reply.send(JSON.stringify({ ...list, source: 'postgres' }))
+})
+
+app.get('/tasks/:id', async (request, reply) => {
+  const { id } = Object(request.params)
+  const { rows } = await pool.query({
+    name: 'find',
+    text: `select ${COLUMNS} from tasks where id = $1`,
+    values: [id]
+  })
+  return rows[0] ?? reply.code(404).send()
+})
+
+app.patch('/tasks/:id', async (request) => {
+  const [{ id }, { is_done }] = [Object(request.params), Object(request.body)]
+  const { rows } = await pool.query(
+    `update tasks set is_done = $2, version = version + 1, updated_at = now() where id = $1 returning ${COLUMNS}`,
+    [id, is_done]
+  )
+  await redis.del('tasks:list')
+  return rows[0]
+})
+
 process.once('SIGTERM', async () => {
   await app.close()
+  redis.disconnect()
   await queue.close()
   await waiting.close()
   await pool.end()

@@ -3,7 +3,7 @@
  * that what a round finds was current after each of its readers had asked.
  */
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { createCopies } from './copies.js'
 import { LOCK_MS, type Look, type Store } from './store.js'
 
@@ -41,6 +41,7 @@ export function createRemember(store: Store, isUntold: (key: string) => boolean)
 
   async function run(key: string, ttlMs: number, load: () => Promise<string>): Promise<void> {
     while (waiting.get(key)?.length) {
+      await nextTurn() // what has arrived by then asks together
       const readers = take(key)
       try {
         await serve(key, ttlMs, load, readers)

@@ -32,7 +32,7 @@ async function tasks(app: FastifyInstance, { cacheMs = 60_000 }: TasksOptions) {
 
   app.get('/api/tasks', { schema: listContract }, answerList(app, cacheMs, ownerOf))
 
-  app.post('/api/tasks', { schema: contract.create, preValidation: app.submissionLimit }, async (request, reply) => {
+  app.post('/api/tasks', { schema: createContract, preValidation: app.submissionLimit }, async (request, reply) => {
     const key = app.idempotency.readKey(request, { route: '/api/tasks', asked: request.body })
     const { task, replayed } = await writes.add(ownerOf(request), request.body as TaskDraft, key)
     if (replayed) reply.header('idempotency-replayed', 'true')

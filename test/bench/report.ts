@@ -25,6 +25,7 @@ export function reportTables(outcomes: Outcome[], limits: Record<string, Limit>)
       targets.flatMap((target) => judge(target, outcomes))
     ),
     ...ran.flatMap((work) => [`\n## ${works[work]?.title}\n`, workTable(work, outcomes)]),
+    ...planTable(outcomes),
     '\n## Limits in the same rounds\n',
     table(
       ['what', 'per s (min–max)'],
@@ -100,6 +101,14 @@ function workTable(work: string, outcomes: Outcome[]): string {
     'longest to the row, ms'
   ]
   return table(...withoutEmptyColumns(heads, lines))
+}
+
+/** How the ledger's statements find their rows in the last round. */
+function planTable(outcomes: Outcome[]): string[] {
+  const plans = outcomes.findLast(({ measures }) => measures.plans)?.measures.plans
+  if (!plans) return []
+  const lines = plans.map(({ title, reads }) => [title, reads.join(', ')])
+  return ['\n### How the statements find their rows there\n', table(['statement', 'reads'], lines)]
 }
 
 function withoutEmptyColumns(heads: string[], lines: string[][]): [string[], string[][]] {

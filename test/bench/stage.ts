@@ -14,6 +14,8 @@ export type Service = 'gateway' | 'consumer'
 export interface Stage {
   side: Side
   database: pg.Client
+  /** Its address. */
+  databaseUrl: string
   start(service: Service): Promise<void>
   /** Stops a service, if it runs, as its supervisor would. */
   stop(service: Service): Promise<void>
@@ -54,6 +56,7 @@ export async function setStage({ name, side, servers, profile }: StageOptions): 
   return {
     side,
     database,
+    databaseUrl: url,
     async start(service) {
       const log = join(folder, `${name}-${service}.log`)
       running.set(service, await startProcess({ script: side[service], environment, log, ready: side.ready, profile }))

@@ -5,6 +5,7 @@ import { driveAndCount } from './drive.js'
 import { measureLatency, runTogether } from './flow.js'
 import { fillHistory } from './history.js'
 import type { Load } from './load.js'
+import { explainLedger, type Plan } from './plans.js'
 import type { Stage } from './stage.js'
 import { TASKS } from './task-list.js'
 import { askAndChange, askList, askOne, driveTasks } from './tasks.js'
@@ -21,6 +22,8 @@ export interface Measures {
   cpu: Cpu
   /** Resident memory of gateway and consumer under load, in MB. */
   memory?: number
+  /** How the ledger's statements find their rows. */
+  plans?: Plan[]
   /** Longest time from sending a submission to its row, in ms. */
   lag?: number
 }
@@ -77,7 +80,8 @@ export const works: Record<string, Work> = {
     unit: 'jobs/s',
     async run(stage, load, options) {
       await fillHistory(stage.database, 1_000_000)
-      return runTogether(stage, load, options)
+      const measures = await runTogether(stage, load, options)
+      return { ...measures, plans: await explainLedger(stage.databaseUrl) }
     }
   },
   latency: {

@@ -104,6 +104,7 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   app.addHook('onClose', async () => clearInterval(timer))
 }
 
+const ProblemAnswer = { $ref: 'Problem#' }
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** What a token or key must be good for. */
@@ -124,7 +125,8 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
       { apiKey: [] },
       { session: [] }
     ]
-    route.schema = { ...route.schema, security: optional ? [{}, ...ways] : ways }
+    const response = { 401: ProblemAnswer, 403: ProblemAnswer, ...Object(route.schema?.response) }
+    route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })
 }
 

@@ -9,7 +9,7 @@ const MOST_FIELDS = 100
 const NAME = /^[a-z][a-z0-9-]{0,59}$/
 const NAME_RULE = 'rename the file: lower-case letters, digits and hyphens, at most 60'
 /** Field names of the page itself, which no form may take. */
-const RESERVED = new Set(['idempotency_key', 'website'])
+const RESERVED = new Set(['idempotency_key', 'website', 'csrf_token'])
 
 /** Names under /api/jobs/ that are no job types. */
 const TAKEN = new Set(['balance', 'replay'])

@@ -28,6 +28,8 @@ export interface Principal {
   scopes: readonly string[]
   /** The log-in, when it is one. */
   sessionId?: string
+  /** It is a browser's: shown by its cookie, which the browser sends whoever asks it to. */
+  browser?: true
 }
 
 /** Whose rows a caller may see: an operator everyone's, a user their own, somebody unknown nobody's. */

@@ -85,14 +85,16 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
       return row
     },
 
-    /** Ends all other log-ins. @throws problem 403 `WRONG_PASSWORD`, 422 for a password that is too easy, 429 as `logIn` */
+    /** Ends all other log-ins. @throws problem 422 `WRONG_PASSWORD`, or for a password that is too easy, 429 as `logIn` */
     async changePassword(change: PasswordChange): Promise<void> {
       const { userId, current, password, sessionId, address } = change
       const known = await findPassword(app.pg, userId)
       const guess = { account: known?.username ?? userId, address }
       await throttle.take(guess)
       if (!known || !(await passwords.verify(current, known.passwordHash))) {
-        throw problem(403, 'WRONG_PASSWORD', 'the current password is another')
+        throw problem(422, 'WRONG_PASSWORD', 'the current password is another', {
+          errors: [{ pointer: '/current', detail: 'is not the current password' }]
+        })
       }
       await throttle.forgive(guess)
       refuseWeak(password, known.username)

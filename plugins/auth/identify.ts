@@ -1,9 +1,10 @@
-/** Who sends a request, by what it shows: a bearer token, an API key, or the one key of the environment. */
+/** Who sends a request, by what it shows: a bearer token, an API key, the one key of the environment, or a browser's cookie. */
 import type { FastifyRequest } from 'fastify'
 import type { Principal, Role } from '#schema/user'
 import { scopesOf } from '#schema/user'
 import type { AccessTokens } from './access-tokens.js'
 import { createBounded } from './bounded.js'
+import type { Browsers } from './browsers.js'
 import type { Keys } from './keys.js'
 import { isSame, sha256 } from './secrets.js'
 import type { Sessions } from './sessions.js'
@@ -14,6 +15,7 @@ export interface IdentifyOptions {
   accessTokens: AccessTokens
   sessions: Sessions
   keys: Keys
+  browsers: Browsers
   /** Credentials remembered at the most. */
   most: number
 }
@@ -27,7 +29,7 @@ interface Known {
 /** Null: nothing was shown; undefined: what was shown is not good. */
 export type Identity = Principal | null | undefined
 
-export function createIdentify({ apiKey, accessTokens, sessions, keys, most }: IdentifyOptions) {
+export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers, most }: IdentifyOptions) {
   // hashes have one length, so that not even the key's can be told from the time that a comparison takes
   const expected = apiKey === undefined ? undefined : sha256(apiKey)
   /** Good ones: who comes again within a moment is known without hashing, as long as the row behind it is the same. */
@@ -49,7 +51,19 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, most }: I
     return key && { principal: toPrincipal(key, key.scopes), holds: () => keys.peek(key.prefix) === key }
   }
 
+  async function byCookie(given: string): Promise<Known | undefined> {
+    const [sessionId = ''] = given.split('.')
+    const session = UUID.test(sessionId) ? await sessions.find(sessionId) : undefined
+    if (!session?.secretHash || session.kind !== 'browser' || !isSame(sha256(given), session.secretHash))
+      return undefined
+    return {
+      principal: { ...toPrincipal(session, session.scopes), sessionId, browser: true },
+      holds: () => sessions.peek(sessionId) === session
+    }
+  }
+
   const look = async (given: string): Promise<Known | undefined> => {
+    if (given.startsWith(COOKIE)) return byCookie(given.slice(COOKIE.length))
     if (expected && isSame(sha256(given), expected)) return { principal: OPERATOR, holds: () => true }
     return given.startsWith('bee_') ? byKey(given) : byToken(given)
   }
@@ -61,14 +75,25 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, most }: I
     return found?.principal
   }
 
-  /** Answers at once where it can. */
-  return ({ headers }: FastifyRequest): Identity | Promise<Identity> => {
-    const given = readCredential(headers)
-    if (given === undefined) return null
+  const recall = (given: string) => {
     const found = known.get(given)
     return found?.holds() ? found.principal : check(given)
   }
+
+  /** Answers at once where it can. A cookie that is no longer good is none: its browser has no say in sending it. */
+  return (request: FastifyRequest): Identity | Promise<Identity> => {
+    const given = readCredential(request.headers)
+    if (given !== undefined) return recall(given)
+    const cookie = browsers.read(request)
+    if (cookie === undefined) return null
+    const found = recall(COOKIE + cookie)
+    return found instanceof Promise ? found.then((principal) => principal ?? null) : found
+  }
 }
+
+/** Before what a cookie holds, so that it is good as a cookie alone: no header can hold a space there. */
+const COOKIE = 'cookie '
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
 const OPERATOR: Principal = { userId: null, role: 'operator', scopes: scopesOf('operator') }
 

@@ -5,6 +5,7 @@ import { problem } from '#schema/problem'
 import type { Principal, Scope } from '#schema/user'
 import { createAccessTokens } from './access-tokens.js'
 import { type Accounts, createAccounts } from './accounts.js'
+import { type Browsers, CSRF_FIELD, createBrowsers } from './browsers.js'
 import { createIdentify, type Identity } from './identify.js'
 import { createKeys, type Keys } from './keys.js'
 import { createPasswords } from './passwords.js'
@@ -32,11 +33,13 @@ declare module 'fastify' {
     requireLogin: onRequestHookHandler
     /** Hook of a part that is open: knows who shows good credentials; 401 only for bad ones. */
     identify: onRequestHookHandler
-    accounts: Accounts & { sessions: Sessions; keys: Keys }
+    accounts: Accounts & { sessions: Sessions; keys: Keys; browsers: Browsers }
   }
   interface FastifyRequest {
     /** Who sends it; null when nobody said. */
     principal: Principal | null
+    /** What a page's forms must carry back when a browser is logged in; else ''. */
+    csrfToken: () => string
   }
   interface FastifyContextConfig {
     /** What a token or key must be good for here. Default: `read` to read, `write` for all else. */
@@ -55,13 +58,31 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   const accessTokens = createAccessTokens({ secret, issuer })
   const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
   const keys = createKeys({ app, recent: RECENT })
-  const identify = createIdentify({ apiKey, accessTokens, sessions, keys, most: RECENT.most })
+  const browsers = await createBrowsers({ app, secret, hours: sessionHours })
+  const identify = createIdentify({ apiKey, accessTokens, sessions, keys, browsers, most: RECENT.most })
 
   const throttle = createThrottle({ redis: app.redis, prefix: `${prefix}:guess:`, secret })
   const accounts = createAccounts({ app, passwords: createPasswords(), sessions, throttle })
 
-  app.decorate('accounts', { ...accounts, sessions, keys })
+  app.decorate('accounts', { ...accounts, sessions, keys, browsers })
   app.decorateRequest('principal', null)
+  app.decorateRequest('csrfToken', function (this: FastifyRequest) {
+    const { browser, sessionId } = this.principal ?? {}
+    return browser && sessionId ? browsers.tokenOf(sessionId) : ''
+  })
+  // after the body was read, and before any route looks at it
+  app.addHook('preValidation', (request, _reply, done) => {
+    const { principal, method, mediaType, body } = request
+    const { browser, sessionId } = principal ?? {}
+    if (browser && sessionId && !READING.has(method) && !browsers.isOurs(request, sessionId)) {
+      return done(problem(403, 'CSRF_TOKEN_INVALID', 'this form is from an earlier log-in; send it once more'))
+    }
+    if (mediaType === 'application/x-www-form-urlencoded') {
+      const { [CSRF_FIELD]: _, ...fields } = Object(body)
+      request.body = fields
+    }
+    done()
+  })
   // without a promise where the answer is known: the way of nearly all requests
   const hook =
     (required: boolean): onRequestHookHandler =>
@@ -83,6 +104,7 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   app.addHook('onClose', async () => clearInterval(timer))
 }
 
+const ProblemAnswer = { $ref: 'Problem#' }
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** What a token or key must be good for. */
@@ -100,9 +122,11 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
     const ways: Record<string, string[]>[] = [
       { oauth2: [scopeOf(route.method, route.config)] },
       { bearer: [] },
-      { apiKey: [] }
+      { apiKey: [] },
+      { session: [] }
     ]
-    route.schema = { ...route.schema, security: optional ? [{}, ...ways] : ways }
+    const response = { 401: ProblemAnswer, 403: ProblemAnswer, ...Object(route.schema?.response) }
+    route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })
 }
 

@@ -42,7 +42,13 @@ const SECURITY_SCHEMES = {
     }
   },
   bearer: { type: 'http' as const, scheme: 'bearer', description: 'An access token, or an API key.' },
-  apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'X-API-Key' }
+  apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'X-API-Key' },
+  session: {
+    type: 'apiKey' as const,
+    in: 'cookie' as const,
+    name: '__Host-beeline',
+    description: 'The cookie of a browser that is logged in; what changes something needs `X-CSRF-Token` as well.'
+  }
 }
 
 /** Registered before the routes that it describes. */

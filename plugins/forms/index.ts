@@ -6,7 +6,7 @@ import type { Mode } from '#schema/submission'
 import { pageSchema, receiptSchema, statusSchema, submitSchema } from './contract.js'
 import type { Typed } from './fields.js'
 import { describeForm, showForm, showReceipt, showStatus } from './pages.js'
-import { decodeBody, storeDirectly, submitThroughQueue } from './submit.js'
+import { decodeBody, storeDirectly, submitThroughQueue, typedInto } from './submit.js'
 
 export interface FormsOptions {
   registry: Registry
@@ -49,8 +49,10 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
           schema: submitSchema(form, mode, hide),
           config: {
             // a browser gets its form back, with what was typed; before the body was read there is none
-            showProblem: (problem, { typed }, reply) =>
-              typed !== undefined && showForm(reply, { form, mode, typed, problem })
+            showProblem: (problem, request, reply) => {
+              const typed = typedInto(request)
+              return typed !== undefined && showForm(reply, { form, mode, typed, problem })
+            }
           },
           bodyLimit: Math.max(form.longestBody, app.initialConfig.bodyLimit ?? 0),
           // the limit after the body, so that a browser gets its form back

@@ -9,7 +9,7 @@ import { PAGE_FIELDS, type Typed } from './fields.js'
 /** Turns the text fields of a form body into the values of its schema; JSON stays as it is. */
 export function decodeBody(form: Form) {
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
-    if (request.mediaType !== 'application/x-www-form-urlencoded') return done()
+    if (request.mediaType !== FORM) return done()
     const typed = { ...(request.body as Typed) }
     const { [PAGE_FIELDS.key]: _key, [PAGE_FIELDS.trap]: trap, ...fields } = typed
     request.typed = typed
@@ -19,6 +19,12 @@ export function decodeBody(form: Form) {
     done()
   }
 }
+
+/** What was typed, also when it was refused before it was decoded. */
+export const typedInto = ({ typed, mediaType, body }: FastifyRequest): Typed | undefined =>
+  typed ?? (mediaType === FORM ? (body as Typed | undefined) : undefined)
+
+const FORM = 'application/x-www-form-urlencoded'
 
 export function storeDirectly(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {

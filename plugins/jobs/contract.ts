@@ -168,7 +168,10 @@ export const attemptsContract = {
   summary: 'Read the attempts that did not succeed',
   tags,
   params: JobKey,
-  response: { 200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }) }), ...problems(400, 401, 403, 404) }
+  response: {
+    200: Type.Object({ items: Type.Array(Attempt, { maxItems: 1_000 }), next: Type.Null() }),
+    ...problems(400, 401, 403, 404)
+  }
 }
 
 export const replayContract = {

@@ -26,7 +26,7 @@ export async function readResult(request: FastifyRequest, reply: FastifyReply) {
 
 export async function readAttempts(request: FastifyRequest, reply: FastifyReply) {
   const { id } = await findAsked(request)
-  return reply.send({ items: await request.server.ledger.findAttempts(id) })
+  return reply.send({ items: await request.server.ledger.findAttempts(id), next: null })
 }
 
 export interface Filters {

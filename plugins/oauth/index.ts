@@ -36,8 +36,9 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
     const user = await accounts.logIn({ username, password, address })
     if (!user) throw refusal('invalid_grant', 'name or password is wrong')
     const own = scopesOf(user.role)
-    const scopes = readScopes(scope) ?? own
-    if (!scopes.every((one) => own.includes(one))) throw refusal('invalid_scope', `you may have: ${own.join(' ')}`)
+    // who asks for more is given what they may have, and told so (RFC 6749 §3.3)
+    const scopes = (readScopes(scope) ?? own).filter((one) => own.includes(one))
+    if (!scopes.length) throw refusal('invalid_scope', `you may have: ${own.join(' ')}`)
     const userAgent = request.headers['user-agent'] ?? ''
     return accounts.sessions.issueTokens({ user, scopes, address, userAgent })
   }

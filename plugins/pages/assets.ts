@@ -19,6 +19,7 @@ const FILES: Record<string, string> = {
   'form.js': own('form.js'),
   'draft.js': own('draft.js'),
   'status.js': own('status.js'),
+  'password.js': own('password.js'),
   'favicon.svg': own('favicon.svg')
 }
 

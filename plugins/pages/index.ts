@@ -25,7 +25,11 @@ async function pages(app: FastifyInstance, { name, loaderioToken }: PagesOptions
   const common = { name, asset, isoTime, showTime }
   await app.register(view, { engine: { eta: new Eta({ views, cache: true }) }, templates: views, production: true })
   app.decorateReply('page', function (this: FastifyReply, template: string, data: Record<string, unknown>) {
-    return this.header('vary', 'accept').viewAsync(template, { ...common, ...data }) as unknown as FastifyReply
+    const { principal } = this.request
+    // a page of somebody who is logged in is theirs alone
+    this.header('vary', principal ? 'accept, cookie' : 'accept')
+    const own = { isLoggedIn: Boolean(principal), csrf: principal?.browser ? this.request.csrfToken() : '' }
+    return this.viewAsync(template, { ...common, ...own, ...data }) as unknown as FastifyReply
   })
   if (loaderioToken) serveToken(app, loaderioToken)
 }

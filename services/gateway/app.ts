@@ -17,6 +17,7 @@ import jobEvents from '#plugins/job-events'
 import jobs from '#plugins/jobs'
 import ledger from '#plugins/ledger'
 import limits from '#plugins/limits'
+import logInPages from '#plugins/log-in'
 import oauth from '#plugins/oauth'
 import pages from '#plugins/pages'
 import problems, { answerClientError, answerFrameworkError } from '#plugins/problems'
@@ -115,10 +116,11 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   app.register(pages, { name: config.APP_NAME, loaderioToken: config.LOADERIO_TOKEN })
 
   app.register(health)
-  app.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
   // open to all, and it knows who shows who they are
   app.register(async (part) => {
     guard(part, { optional: true })
+    part.register(home, { name: config.APP_NAME, description: config.APP_DESCRIPTION, registry })
+    part.register(logInPages)
     part.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
     if (config.PUBLIC_TASKS) part.register(tasks, { cacheMs: config.CACHE_TTL_MS })
   })

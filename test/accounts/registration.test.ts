@@ -73,7 +73,7 @@ t.test('who changes the password stays logged in, and all others are out', async
   const [here, there] = await Promise.all([logIn(stack, 'dora'), logIn(stack, 'dora')])
   const change = (body: object) => call('PUT', '/api/users/me/password', bearer(here.access_token), body)
   t.match(await json(await change({ current: 'wrong guess', password: ENOUGH })), {
-    status: 403,
+    status: 422,
     code: 'WRONG_PASSWORD'
   })
   t.match(await json(await change({ current: PASSWORD, password: 'qwertyuiop' })), { status: 422 })

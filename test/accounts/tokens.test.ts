@@ -65,6 +65,7 @@ t.test('a known and an unknown name get the same answer', async (t) => {
 t.test('a token can be asked for less than its user may do', async (t) => {
   const { access_token, scope, refresh_token } = await logIn(stack, 'ada', { scope: 'read' })
   t.equal(scope, 'read')
+  t.equal((await logIn(stack, 'ada', { scope: 'operate write' })).scope, 'write', 'and is given no more')
   t.equal((await me(access_token)).status, 200)
   const refused = await stack.get('/api/users/me/keys', bearer(access_token))
   t.equal(refused.status, 403)

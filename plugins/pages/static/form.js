@@ -94,7 +94,7 @@ document.addEventListener('htmx:before:response', (event) => {
     event.preventDefault()
     const reason = PASSING[raw.status] ?? 'the server cannot take it right now.'
     waitForServer(form, reason, Number(raw.headers.get('retry-after')))
-  } else if (raw.status !== 422) {
+  } else if (raw.status !== 422 && raw.status !== 403) {
     event.preventDefault()
     keepDraft(form, false)
     tell(form, REFUSED[raw.status] ?? `The server did not take this (status ${raw.status}).`)

@@ -67,7 +67,9 @@ export function createStore(redis: Redis, prefix: string) {
     run = /run_id:(\w+)/.exec(await redis.info('server'))?.[1]
   }
   const asked = new Promise<void>((resolve) => {
-    redis.on('ready', () => noteRun().then(resolve, () => {})) // it broke again: the next one that is ready is asked
+    const note = () => void noteRun().then(resolve, () => {}) // it broke again: the next one that is ready is asked
+    redis.on('ready', note)
+    if (redis.status === 'ready') note()
     redis.on('close', () => {
       run = undefined
       resolve()

@@ -9,6 +9,9 @@ import { findFault, judgePayload } from './endings.js'
 import type { Handler } from './handler.js'
 import type { Arrived } from './run.js'
 
+/** Time that Redis gets to note a beginning, in ms: the jobs are locked meanwhile. */
+const PATIENCE_MS = 500
+
 export interface ShortcutOptions {
   app: FastifyInstance
   registry: Registry
@@ -39,7 +42,7 @@ export function createShortcut({ app, registry, handlers }: ShortcutOptions): (d
 
   return async ({ id, ids, queue, begin }) => {
     if (!queues.has(queue)) return false
-    const isFresh = begin().catch(() => false)
+    const isFresh = within(PATIENCE_MS, begin())
     try {
       return (await app.ledger.storeAtOnce({ id, ids, queue, isFresh, resultOf })) === ids.length
     } catch (error) {
@@ -47,4 +50,17 @@ export function createShortcut({ app, registry, handlers }: ShortcutOptions): (d
       return false
     }
   }
+}
+
+/** False too when it fails or takes longer. */
+function within(ms: number, promise: Promise<boolean>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, false)
+    promise
+      .catch(() => false)
+      .then((value) => {
+        clearTimeout(timer)
+        resolve(value)
+      })
+  })
 }

@@ -38,10 +38,17 @@ async function problems(app: FastifyInstance) {
   })
 }
 
+/** Some parts of the gateway take JSON alone. */
+const MEDIA_TYPES = ['application/json', 'application/x-www-form-urlencoded']
+
 const asError = (errors: Fault[]) => Object.assign(new Error('invalid'), { validation: errors })
 
 function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: FastifyReply) {
-  const problem = { ...toProblem(error, request.server.isOutage), instance: request.id }
+  const { server } = request
+  const problem = { ...toProblem(error, server.isOutage), instance: request.id }
+  if (problem.code === 'UNSUPPORTED_MEDIA_TYPE') {
+    problem.detail = `send ${MEDIA_TYPES.filter((type) => server.hasContentTypeParser(type)).join(' or ')}, and name it in Content-Type`
+  }
   if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'a request failed')
   const { retryAfter = problem.status === 503 ? 2 : undefined } = error as { retryAfter?: number }
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)

@@ -8,7 +8,7 @@ const KNOWN: Record<string, { status: number; code: string; detail: string }> = 
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     status: 415,
     code: 'UNSUPPORTED_MEDIA_TYPE',
-    detail: 'send application/json or application/x-www-form-urlencoded'
+    detail: 'the body is of a type that is not taken here'
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'EMPTY_BODY', detail: 'the body is empty; send a JSON object' },
   FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'BROKEN_JSON', detail: 'the body is not valid JSON' },

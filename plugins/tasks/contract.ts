@@ -61,7 +61,7 @@ export const replaceContract = {
   params: Key,
   headers: Writing,
   body: TaskDraft,
-  response: { 200: Task, ...problems(400, 401, 403, 404, 412, 413, 415, 422, 503) }
+  response: { 200: Task, ...problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503) }
 }
 
 export const changeContract = {
@@ -71,7 +71,7 @@ export const changeContract = {
   params: Key,
   headers: Writing,
   body: TaskChange,
-  response: { 200: Task, ...problems(400, 401, 403, 404, 412, 413, 415, 422, 503) }
+  response: { 200: Task, ...problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503) }
 }
 
 export const removeContract = {
@@ -80,5 +80,5 @@ export const removeContract = {
   tags,
   params: Key,
   headers: Writing,
-  response: { 204: Type.Null(), ...problems(400, 401, 403, 404, 412, 503) }
+  response: { 204: Type.Null(), ...problems(400, 401, 403, 404, 412, 429, 503) }
 }

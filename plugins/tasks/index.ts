@@ -1,5 +1,5 @@
 /** Tasks over HTTP. The first page of the list comes from the cache, which hears of every change before its answer. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { TaskChange, TaskDraft } from '#schema/task'
 import { withoutAliases } from './aliases.js'
@@ -25,6 +25,12 @@ async function tasks(app: FastifyInstance, { cacheMs = 60_000 }: TasksOptions) {
   const writes = createWrites(app)
   const find = app.groupRead(findTasks)
 
+  // those who say who they are have limits of their own
+  const limit: preValidationHookHandler = function (request, reply, done) {
+    if (request.principal) done()
+    else app.submissionLimit.call(this, request, reply, done)
+  }
+
   app.removeContentTypeParser('application/x-www-form-urlencoded') // programs send JSON
   app.addHook('preValidation', async (request) => {
     request.body = withoutAliases(request.body)
@@ -32,7 +38,7 @@ async function tasks(app: FastifyInstance, { cacheMs = 60_000 }: TasksOptions) {
 
   app.get('/api/tasks', { schema: listContract }, answerList(app, cacheMs, ownerOf))
 
-  app.post('/api/tasks', { schema: createContract, preValidation: app.submissionLimit }, async (request, reply) => {
+  app.post('/api/tasks', { schema: createContract, preValidation: limit }, async (request, reply) => {
     const key = app.idempotency.readKey(request, { route: '/api/tasks', asked: request.body })
     const { task, replayed } = await writes.add(ownerOf(request), request.body as TaskDraft, key)
     if (replayed) reply.header('idempotency-replayed', 'true')
@@ -48,16 +54,16 @@ async function tasks(app: FastifyInstance, { cacheMs = 60_000 }: TasksOptions) {
     return reply.header('etag', etagOf(task)).code(304).send()
   })
 
-  app.put('/api/tasks/:id', { schema: replaceContract }, async (request, reply) => {
+  app.put('/api/tasks/:id', { schema: replaceContract, preValidation: limit }, async (request, reply) => {
     const { description = '', is_done = false, ...draft } = request.body as TaskDraft
     return answer(reply, await writes.change(readWrite(request), { ...draft, description, is_done }))
   })
 
-  app.patch('/api/tasks/:id', { schema: changeContract }, async (request, reply) =>
+  app.patch('/api/tasks/:id', { schema: changeContract, preValidation: limit }, async (request, reply) =>
     answer(reply, await writes.change(readWrite(request), request.body as TaskChange))
   )
 
-  app.delete('/api/tasks/:id', { schema: removeContract }, async (request, reply) => {
+  app.delete('/api/tasks/:id', { schema: removeContract, preValidation: limit }, async (request, reply) => {
     await writes.remove(readWrite(request))
     return reply.code(204).send()
   })

@@ -163,3 +163,21 @@ t.test('the same Idempotency-Key of two callers is two keys', async (t) => {
   })
   t.equal(new Set(ids).size, ids.length)
 })
+
+t.test('strangers are held to their submissions in a minute, known callers are not', async (t) => {
+  const strict = await startGateway(t, { ...stack.env, PUBLIC_TASKS: 'true', SUBMISSIONS_PER_MINUTE: '6' })
+  await keys.flushall()
+  const write = async (headers: Headers) => {
+    const add = await send('POST', '/api/tasks', headers, { title: 'x' }, strict.url)
+    const path = `/api/tasks/${((await add.json()) as Task).id}`
+    const change = await send('PATCH', path, headers, { title: 'y' }, strict.url)
+    const remove = await send('DELETE', path, headers, undefined, strict.url)
+    return [add, change, remove].map(({ status }) => status)
+  }
+  for (const headers of [ada, KEY, ada, KEY, ada]) t.strictSame(await write(headers), [201, 200, 204])
+  t.strictSame(await write({}), [201, 200, 204])
+  t.strictSame(await write({}), [201, 200, 204])
+  t.equal((await send('POST', '/api/tasks', {}, { title: 'x' }, strict.url)).status, 429)
+  t.equal((await send('DELETE', '/api/tasks/1', {}, undefined, strict.url)).status, 429)
+  t.equal((await send('GET', '/api/tasks', {}, undefined, strict.url)).status, 200)
+})

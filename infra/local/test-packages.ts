@@ -15,6 +15,7 @@ interface Wanted {
 }
 
 const WANTED: Wanted[] = [
+  { programs: ['nginx'], name: 'nginx-light', tests: 'the tests of nginx' },
   { programs: CHROMIUM, name: 'chromium', tests: 'the page tests' },
   { programs: ['curl'], name: 'curl', tests: "the README's examples" }
 ]

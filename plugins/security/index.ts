@@ -1,7 +1,7 @@
 /** What every answer and every request from outside is held to: headers, limits by address. */
 import { createHmac } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import ipaddr from 'ipaddr.js'
 import { problem } from '#schema/problem'
@@ -19,6 +19,10 @@ declare module 'fastify' {
     submitterOf: (request: FastifyRequest) => string
     /** Holds an address to its submissions in a minute, over all routes with this hook together. */
     submissionLimit: preValidationAsyncHookHandler
+  }
+  interface FastifyReply {
+    /** Says that this answer is the same for all: a cache in front of the gateways may keep it for a second. */
+    shared: () => FastifyReply
   }
 }
 
@@ -55,6 +59,9 @@ async function security(app: FastifyInstance, { secret, submissionsPerMinute = 1
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(HEADERS)
     done()
+  })
+  app.decorateReply('shared', function (this: FastifyReply) {
+    return this.header('cache-control', 'public, max-age=0, s-maxage=1')
   })
   await app.register(rateLimit, { global: false })
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Environment } from './env-file.js'
+import { sendTo } from './process-list.js'
 import { findProgram } from './programs.js'
 import { type ServerProcess, type ServerProcessOptions, spawnServer } from './server-process.js'
 import { ROOT } from './settings.js'
@@ -51,5 +52,7 @@ export async function startNginx(
     },
     detached: true
   })
+  // when it is killed, its processes go on and keep the port: they are of one group
+  server.exited.then(() => sendTo(-server.pid, 'SIGKILL'))
   return { ...server, stop: () => server.stop('SIGQUIT', GRACE_MS).then(() => undefined) }
 }

@@ -2,6 +2,7 @@
 # Runs nginx in the foreground, in containers and without: infra/nginx/start.sh. Settings come from the environment; `conf` beside this
 # file is filled in with them. When the certificate or the addresses of the gateways change, nginx reads it anew.
 set -eu
+umask 022 # its workers are of another user
 conf=$(cd "$(dirname "$0")" && pwd)/conf
 
 : "${NGINX_PROGRAM:=nginx}"

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { type IncomingMessage, request } from 'node:http'
-import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startNginx, withoutNginx } from '../helpers/nginx.js'
-import type { Scope } from '../helpers/services.js'
 import { clientOf } from '../helpers/stack.js'
-import { startUpstream, type Upstream } from '../helpers/upstream.js'
+import { startUpstream } from '../helpers/upstream.js'
+import { openSocket, takeSockets } from '../helpers/web-socket.js'
 
 if (withoutNginx) t.plan(0, withoutNginx)
 else {
@@ -145,42 +142,5 @@ else {
     const reached = well.requests.length - before
     t.equal(posts, 6 - reached, 'each post reached one')
     t.equal(statuses.filter((status) => status === 502).length, posts)
-  })
-}
-
-/** Takes WebSockets and repeats what comes. */
-function takeSockets({ server }: Upstream): void {
-  server.on('upgrade', (request, socket) => {
-    const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
-    const accept = createHash('sha1').update(key).digest('base64')
-    const head = [
-      'HTTP/1.1 101 Switching Protocols',
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      `Sec-WebSocket-Accept: ${accept}`
-    ]
-    socket.write(`${head.join('\r\n')}\r\n\r\n`)
-    socket.on('data', (data: Buffer) => socket.write(`echo: ${data}`))
-    socket.on('error', () => {})
-  })
-}
-
-function openSocket(t: Scope, url: string): Promise<{ socket: Duplex; answer: IncomingMessage }> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, {
-      headers: {
-        connection: 'Upgrade',
-        upgrade: 'websocket',
-        'sec-websocket-version': '13',
-        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ=='
-      }
-    })
-    sent.on('upgrade', (answer, socket) => {
-      t.teardown(() => socket.destroy())
-      resolve({ answer, socket })
-    })
-    sent.on('response', ({ statusCode }) => reject(new Error(`answered ${statusCode}`)))
-    sent.on('error', reject)
-    sent.end()
   })
 }

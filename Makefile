@@ -42,6 +42,9 @@ deps: ## start Postgres and Redis alone on this machine, for npm run dev
 dev: build ## run both services with reload on edit, the gateway on port 5000
 	npm run --silent dev
 
+tls: ## make a self-signed certificate for nginx, for DOMAIN and this machine
+	infra/stack.sh tls
+
 migrate: ## bring the database to the latest structure (DOWN=1: one step back)
 	infra/stack.sh migrate
 
@@ -87,4 +90,4 @@ build/.sources: always
 	mkdir -p build
 	echo '$(SOURCES)' | cmp -s - $@ || { rm -rf build && mkdir build && echo '$(SOURCES)' > $@; }
 
-.PHONY: help up down clean logs ps sh psql prune deps dev migrate seed dead user test test-compose lint bench chaos build always
+.PHONY: help up down clean logs ps sh psql prune deps dev tls migrate seed dead user test test-compose lint bench chaos build always

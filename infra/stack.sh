@@ -31,7 +31,7 @@ esac
 make build
 case "$1" in
   up | deps) node $local/up.js "$1" ;;
-  down | clean | prune | ps) node "$local/$1.js" ;;
+  down | clean | prune | ps | tls) node "$local/$1.js" ;;
   sh) node $local/run.js "${SHELL:-sh}" ;;
   migrate) on_stack $postgres/migrate.js ${DOWN:+down} ;;
   seed | dead | user | psql) on_stack "$postgres/$1.js" ;;

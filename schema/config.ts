@@ -18,6 +18,7 @@ export const Config = Type.Object(
     }),
     HOST: text('127.0.0.1', 'address on which the gateway and the consumer listen'),
     PORT: count(3000, 0, 65535, 'port of the gateway; 0 takes a free one'),
+    WEB_CONCURRENCY: count(1, 1, 64, 'processes of the gateway, which share its port'),
     CONSUMER_PORT: count(3001, 0, 65535, "port of the consumer's health page; 0 takes a free one"),
     LOG_LEVEL: Type.Union(
       (['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const).map((level) => Type.Literal(level)),

@@ -1,8 +1,12 @@
 /** What both services do when they start and stop: read the environment, listen, drain on a signal, say in one line what is wrong. */
+import cluster from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
+import pino from 'pino'
 import { type Config, readConfig } from '#schema/config'
 import { buildRegistry, loadDefinitions, type Registry } from '#schema/registry'
+import { loggerOf } from './logger.js'
+import { GROUP_SIGNALS, runWorkers, stopWhenAsked } from './workers.js'
 
 /** The setting that holds a service's port. */
 type PortSetting = 'PORT' | 'CONSUMER_PORT'
@@ -14,21 +18,34 @@ export interface Start {
   die: (error: Error) => void
 }
 
-/** Builds a service and listens. A fault in settings or definitions stops it with one line each on stderr. */
-export async function serve(
-  build: (start: Start) => FastifyInstance | Promise<FastifyInstance>,
+export interface Service {
+  name: string
   portSetting: PortSetting
-): Promise<void> {
+  /** In how many processes; one when absent. */
+  countProcesses?: (config: Config) => number
+  build: (start: Start) => FastifyInstance | Promise<FastifyInstance>
+}
+
+/** Builds a service and listens. A fault in settings or definitions stops it with one line each on stderr. */
+export async function serve({ name, portSetting, countProcesses = () => 1, build }: Service): Promise<void> {
   try {
     const config = readConfig(process.env)
+    // the time for requests and jobs, and a little for what follows them
+    const graceMs = config.SHUTDOWN_GRACE_MS + 5_000
+    const count = countProcesses(config)
+    if (count > 1 && cluster.isPrimary) {
+      const { stream, ...options } = loggerOf(name, config)
+      return await runWorkers({ count, graceMs: graceMs + 1_000, log: pino(options, stream) })
+    }
     const registry = buildRegistry(await loadDefinitions())
     const app = await build({ config, registry, die: (error) => void end(app, error, config) })
     await app.listen({ host: config.HOST, port: config[portSetting] })
-    // the time for requests and jobs, and a little for what follows them
-    closeWithGrace({ delay: config.SHUTDOWN_GRACE_MS + 5_000, logger: app.log }, async ({ err, signal }) => {
+    const skip = cluster.isWorker ? [...GROUP_SIGNALS] : []
+    const { close } = closeWithGrace({ delay: graceMs, logger: app.log, skip }, async ({ err, signal }) => {
       app.log.info({ signal, err }, 'stopping')
       await app.close()
     })
+    if (cluster.isWorker) stopWhenAsked({ before: app.stopListening, stop: close })
   } catch (error) {
     process.stderr.write(`${explain(error, portSetting)}\n`)
     process.exit(1)

@@ -3,7 +3,15 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LocalSettings, onlySettings, ROOT } from './settings.js'
 
-const SOURCES = ['build/schema', 'build/plugins', 'build/services', 'build/infra', 'plugins', 'infra/postgres']
+const SOURCES = [
+  'build/schema',
+  'build/plugins',
+  'build/services',
+  'build/infra',
+  'plugins',
+  'infra/postgres',
+  'infra/nginx'
+]
 
 /** Changes with the build, the files beside it (pages, migrations) and the settings. */
 export async function fingerprintOf({ environment }: LocalSettings): Promise<string> {

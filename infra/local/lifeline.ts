@@ -32,7 +32,7 @@ for signal in TERM INT KILL; do
 done
 `
 
-const CHILDREN = /postgres|redis|valkey|services\/(gateway|consumer)\/server/
+const CHILDREN = /postgres|redis|valkey|nginx|services\/(gateway|consumer)\/server/
 
 const PIDS = 'pids'
 

@@ -51,7 +51,7 @@ export async function startServers(options: ServersOptions): Promise<Environment
 async function startDatabase({ settings, lifeline, say, signal, onService, onRestart }: ServersOptions) {
   const { dataDir, environment } = settings
   const programs = await findPostgres(say)
-  const dir = await clusterFolder(dataDir, programs.user)
+  const dir = join(await serversFolder(dataDir, programs.user), 'postgres')
   const passwords = {
     [OWNER]: environment.DATABASE_OWNER_PASSWORD ?? '',
     [APP]: environment.DATABASE_PASSWORD ?? ''
@@ -106,11 +106,11 @@ async function startQueue({
   return { REDIS_URL: url }
 }
 
-/** Where the cluster of a data folder lies: inside it, unless the user that runs Postgres cannot get there. */
-export async function clusterFolder(dataDir: string, user: SystemUser | undefined): Promise<string> {
-  if (user === undefined || (await isReachable(dataDir, user))) return join(dataDir, 'postgres')
+/** Where Postgres and nginx keep the files of a data folder: inside it, unless the users that run them cannot get there. */
+export async function serversFolder(dataDir: string, user: SystemUser | undefined): Promise<string> {
+  if (user === undefined || (await isReachable(dataDir, user))) return dataDir
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12)
-  return join(stateFolder(), `data-${name}`, 'postgres')
+  return join(stateFolder(), `data-${name}`)
 }
 
 /** Calls `onChange` when the passwords are other than at the last start. */

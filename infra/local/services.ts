@@ -1,10 +1,12 @@
-/** Gateway and consumer of a local run. */
+/** Gateway and consumer of a local run, and what stands in front of them. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { allSettled } from './all-settled.js'
 import type { Environment } from './env-file.js'
+import { proxyOf, startFront } from './front.js'
 import { type KeptService, keepAlive } from './keep-alive.js'
 import { openLogFile } from './log-files.js'
+import { findNginx } from './nginx.js'
 import { choosePort } from './ports.js'
 import { spawnServer } from './server-process.js'
 import type { ServersOptions } from './servers.js'
@@ -24,10 +26,14 @@ interface Service {
 const READY_MS = 30_000
 const BUILD = join(import.meta.dirname, '../..')
 
-/** Starts both and waits until they are ready; answers where they listen. */
-export async function startServices(options: ServicesOptions): Promise<{ gateway: string; consumer: string }> {
-  const { settings } = options
+/** Starts all and waits until they are ready; answers where they listen. */
+export async function startServices(
+  given: ServicesOptions
+): Promise<{ gateway: string; consumer: string; nginx?: string }> {
+  const { settings } = given
   const { dataDir, port, host } = settings
+  const proxy = (await findNginx()) && proxyOf(host)
+  const options = { ...given, environment: { ...(proxy && { TRUST_PROXY: proxy }), ...given.environment } }
   const consumerPort = settings.consumerPort ?? (await choosePort(dataDir, 'consumer', 3001, host))
   const [gateway, consumer] = await allSettled(
     startService(options, { name: 'gateway', script: 'services/gateway/server.js', port: { PORT: String(port) } }),
@@ -39,7 +45,8 @@ export async function startServices(options: ServicesOptions): Promise<{ gateway
   )
   const { signal } = options
   await Promise.all([waitUntilReady('gateway', gateway, signal), waitUntilReady('consumer', consumer, signal)])
-  return { gateway, consumer }
+  const nginx = await startFront(options, gateway)
+  return { gateway, consumer, ...(nginx && { nginx }) }
 }
 
 async function startService(options: ServicesOptions, { name, script, port }: Service): Promise<string> {

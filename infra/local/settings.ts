@@ -1,5 +1,6 @@
 /** The settings of a local run: the environment, then `.env`, checked before anything starts. */
-import { join, resolve } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import { ALIASES, Config, readConfig } from '#schema/config'
 import { type Environment, readEnvFile } from './env-file.js'
 
@@ -8,6 +9,7 @@ export const ROOT = join(import.meta.dirname, '../../..')
 /** Makes what is missing in `.env`; the same script serves the containers. */
 export const SECRETS = join(ROOT, 'infra/secrets.sh')
 const ENV_FILE = join(ROOT, '.env')
+const PROFILES = join(ROOT, 'infra/profiles')
 
 export interface LocalSettings {
   /** Folder of data, logs and notes about what runs. */
@@ -16,6 +18,9 @@ export interface LocalSettings {
   port: number
   /** Set by hand: else `make up` looks for a free one. */
   consumerPort: number | undefined
+  /** Ports of nginx, likewise. */
+  httpPort: number | undefined
+  httpsPort: number | undefined
   /** Servers of the user's own: we start none. */
   given: { postgres: boolean; redis: boolean }
   /** All variables for the services, without the addresses of servers that we start. */
@@ -25,7 +30,8 @@ export interface LocalSettings {
 /** @throws Error with one line for each wrong setting. */
 export async function readSettings(given: Environment = process.env): Promise<LocalSettings> {
   const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
-  const environment: Environment = { ...(await readEnvFile(ENV_FILE)), ...named }
+  const own: Environment = { ...(await readEnvFile(ENV_FILE)), ...named }
+  const environment: Environment = { ...(await readProfile(own.PROFILE)), ...own }
   const postgres = Boolean(environment.DATABASE_URL || environment.POSTGRESQL_HOST)
   const redis = Boolean(environment.REDIS_URL || environment.REDIS_HOST)
   // checked here, where one line can still stop everything; what we are going to make ourselves counts as given
@@ -40,15 +46,48 @@ export async function readSettings(given: Environment = process.env): Promise<Lo
     host: config.HOST,
     port: config.PORT,
     consumerPort: environment.CONSUMER_PORT ? config.CONSUMER_PORT : undefined,
+    httpPort: readPort(environment, 'HTTP_PORT'),
+    httpsPort: readPort(environment, 'HTTPS_PORT'),
     given: { postgres, redis },
     environment
   }
 }
 
+/** What a server profile sets, which anything else overrides. */
+async function readProfile(name: string | undefined): Promise<Environment> {
+  if (name === undefined) return {}
+  const profiles = (await readdir(PROFILES)).map((file) => basename(file, '.env'))
+  if (!profiles.includes(name)) throw new Error(`PROFILE must be one of ${profiles.join(', ')}, not ${name}`)
+  return readEnvFile(join(PROFILES, `${name}.env`))
+}
+
+function readPort(environment: Environment, name: 'HTTP_PORT' | 'HTTPS_PORT'): number | undefined {
+  const text = environment[name]
+  if (text === undefined) return undefined
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65535) throw new Error(`${name} must be a port`)
+  return Number(text)
+}
+
+/** Settings of nginx, which starts anew when they change. */
+const NGINX_SETTINGS = [
+  'PROFILE',
+  'HTTP_PORT',
+  'HTTPS_PORT',
+  'DOMAIN',
+  'REQUESTS_PER_SECOND',
+  'CONNECTIONS_PER_ADDRESS',
+  'TASKS_SOURCE'
+]
 const NAMES = new Set([
+  ...NGINX_SETTINGS,
   ...Object.keys(Config.properties),
   ...Object.keys(ALIASES).flatMap((names) => names.split(', '))
 ])
+
+/** What nginx may know: no secrets. */
+export function onlyNginxSettings(environment: Environment): Environment {
+  return Object.fromEntries(NGINX_SETTINGS.map((name) => [name, environment[name]]))
+}
 
 /** Leaves out what is not Beeline's. */
 export function onlySettings(environment: Environment): Environment {

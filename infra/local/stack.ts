@@ -22,12 +22,13 @@ export interface StackOptions {
 export interface Stack {
   /** All variables that lead to what runs. */
   environment: Environment
-  /** Addresses of gateway and consumer, when they are part of it. */
-  urls: { gateway?: string; consumer?: string }
+  /** Addresses of what answers HTTP, when it is part of it. */
+  urls: { gateway?: string; consumer?: string; nginx?: string }
   stop(): Promise<void>
 }
 
-const STOP_ORDER = ['gateway', 'consumer', 'redis', 'postgres']
+/** Together what stands in one line. nginx lets nobody in, while the gateway answers those who wait. */
+const STOP_ORDER = [['nginx', 'gateway'], ['consumer'], ['redis'], ['postgres']]
 
 /** Starts everything, or stops what was started and fails. */
 export async function startStack({ mode, say, signal, onLine = () => {} }: StackOptions): Promise<Stack> {
@@ -59,7 +60,7 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
     await writeRunFile(dataDir, { ...run, services: Object.fromEntries(entries) })
   }
   const stop = async () => {
-    for (const name of STOP_ORDER) await running.get(name)?.service.stop()
+    for (const names of STOP_ORDER) await Promise.all(names.map((name) => running.get(name)?.service.stop()))
     lifeline.close()
     await removeRunFile(dataDir)
   }

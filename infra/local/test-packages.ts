@@ -15,6 +15,10 @@ interface Wanted {
 }
 
 const WANTED: Wanted[] = [
+  { programs: ['nginx'], name: 'nginx-light', tests: 'the tests of nginx' },
+  { programs: ['openssl'], name: 'openssl', tests: 'the tests of TLS' },
+  { programs: ['certbot'], name: 'certbot', tests: 'the tests of certificates' },
+  { programs: ['pebble'], name: 'pebble', tests: 'the tests of certificates' },
   { programs: CHROMIUM, name: 'chromium', tests: 'the page tests' },
   { programs: ['curl'], name: 'curl', tests: "the README's examples" }
 ]

@@ -69,7 +69,7 @@ async function docs(app: FastifyInstance, { title, version, description }: DocsO
     theme: { title }
   })
   app.get('/api/doc', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.shared().send(app.swagger()))
 }
 
 export default fp(docs, { name: 'docs', fastify: '5.x' })

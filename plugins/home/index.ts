@@ -40,7 +40,7 @@ async function home(app: FastifyInstance, { name, description, registry }: HomeO
   const index = { name, forms, docs: '/docs', openapi: '/openapi.json', health: '/api/health' }
 
   app.get('/', { schema: { summary: 'What is here', tags: ['pages'], response: { 200: Index } } }, (request, reply) => {
-    reply.header('vary', 'accept')
+    reply.shared().header('vary', 'accept')
     return request.wantsJson() ? reply.send(index) : reply.page('home', { title: 'Forms', description, forms })
   })
 }
@@ -49,5 +49,5 @@ export default fp(home, {
   name: 'home',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { request: ['wantsJson'], reply: ['page'] }
+  decorators: { request: ['wantsJson'], reply: ['page', 'shared'] }
 })

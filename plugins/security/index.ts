@@ -1,6 +1,6 @@
 /** What every answer and every request from outside is held to: headers, origins; and whose limits a request counts against. */
 import { createHmac } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import ipaddr from 'ipaddr.js'
 import { addOrigins } from './origins.js'
@@ -18,6 +18,10 @@ declare module 'fastify' {
     addressOf: (request: FastifyRequest) => string
     /** Whose limits a request counts against: its user's, or those of its address. */
     submitterOf: (request: Pick<FastifyRequest, 'ip' | 'principal'>) => string
+  }
+  interface FastifyReply {
+    /** Says that this answer is the same for all: a cache in front of the gateways may keep it for a second. */
+    shared: () => FastifyReply
   }
 }
 
@@ -56,6 +60,9 @@ async function security(app: FastifyInstance, { secret, corsOrigins = [] }: Secu
     done()
   })
   addOrigins(app, corsOrigins)
+  app.decorateReply('shared', function (this: FastifyReply) {
+    return this.header('cache-control', 'public, max-age=0, s-maxage=1')
+  })
 
   const addressOf = createAddressOf(secret)
   app.decorate('addressOf', addressOf)

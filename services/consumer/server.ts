@@ -2,4 +2,8 @@
 import { serve } from '../serve.js'
 import { buildConsumer, loadHandlers } from './app.js'
 
-await serve(async (start) => buildConsumer({ ...start, handlers: await loadHandlers() }), 'CONSUMER_PORT')
+await serve({
+  name: 'consumer',
+  portSetting: 'CONSUMER_PORT',
+  build: async (start) => buildConsumer({ ...start, handlers: await loadHandlers() })
+})

@@ -2,4 +2,9 @@
 import { serve } from '../serve.js'
 import { buildGateway } from './app.js'
 
-await serve(buildGateway, 'PORT')
+await serve({
+  name: 'gateway',
+  portSetting: 'PORT',
+  countProcesses: ({ WEB_CONCURRENCY }) => WEB_CONCURRENCY,
+  build: buildGateway
+})

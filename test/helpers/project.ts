@@ -19,6 +19,8 @@ export interface Result {
 export interface Project {
   dir: string
   url: string
+  /** Where nginx answers, when it is installed. */
+  nginx: { url: string; httpsUrl: string }
   /** Runs a make target with these variables, without a terminal. */
   make(target: string, variables?: Record<string, string>): Promise<Result>
   /** Starts any command in it; `end` is a Ctrl-C. */
@@ -41,7 +43,12 @@ export async function copyProject(t: Scope, { closed = false }: { closed?: boole
   await run('cp', ['-Rp', ...names.map((name) => join(ROOT, name)), dir]) // times too: nothing is stale in the copy
   await linkDependencies(dir, closed)
 
-  const [port, consumerPort] = [await findFreePort(), await findFreePort()]
+  const [port, consumerPort, httpPort, httpsPort] = [
+    await findFreePort(),
+    await findFreePort(),
+    await findFreePort(),
+    await findFreePort()
+  ]
   const env = (variables: Record<string, string> = {}) => ({
     PATH: process.env.PATH,
     HOME: process.env.HOME,
@@ -50,6 +57,8 @@ export async function copyProject(t: Scope, { closed = false }: { closed?: boole
     ENGINE: 'local',
     PORT: String(port),
     CONSUMER_PORT: String(consumerPort),
+    HTTP_PORT: String(httpPort),
+    HTTPS_PORT: String(httpsPort),
     ...variables
   })
   const make = (target: string, variables?: Record<string, string>) => runMake(dir, target, env(variables))
@@ -60,6 +69,7 @@ export async function copyProject(t: Scope, { closed = false }: { closed?: boole
   return {
     dir,
     url: `http://127.0.0.1:${port}`,
+    nginx: { url: `http://127.0.0.1:${httpPort}`, httpsUrl: `https://127.0.0.1:${httpsPort}` },
     make,
     start: (command, args, variables) => start(dir, [...UNWRAP, command, ...args], env(variables)),
     runFile: async () => JSON.parse(await readFile(join(dir, '.data/run.json'), 'utf8'))

@@ -18,11 +18,19 @@ const LOCAL_SETTINGS = [
   'DATA_DIR',
   'COMPOSE_PROJECT_NAME',
   'REGISTRY',
+  'PROFILE',
+  'HTTP_PORT',
+  'HTTPS_PORT',
+  'DOMAIN',
+  'REQUESTS_PER_SECOND',
+  'CONNECTIONS_PER_ADDRESS',
+  'TASKS_SOURCE',
   'DATABASE_OWNER_PASSWORD',
   'DATABASE_PASSWORD'
 ]
-// Of the system, of make's arguments or of the containers: nobody sets them for an installation.
-const NOT_SETTINGS = /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SERVICE|FOLLOW|DOWN|POSTGRES_\w+)$/
+// Of the system, of make's arguments, of the containers, or told nginx by whoever starts it: nobody sets them for an installation.
+const NOT_SETTINGS =
+  /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SERVICE|FOLLOW|DOWN|POSTGRES_\w+|(NGINX|TLS)_DIR|NGINX_PROGRAM|GATEWAYS|HTTPS?_LISTEN|ACCESS_LOG)$/
 
 t.test('C8 .env.example has every setting that the code reads, and no other', async (t) => {
   const example = await read('.env.example')
@@ -102,7 +110,7 @@ t.test('A18 make alone lists every target, each with what it does', async (t) =>
 })
 
 t.test('what CI runs can be executed', async (t) => {
-  for (const name of ['.ci/run', ...files.filter((file) => /^infra\/\w+\.sh$/.test(file))]) {
+  for (const name of ['.ci/run', ...files.filter((file) => /^infra\/(\w+\/)?\w+\.sh$/.test(file))]) {
     t.ok((await stat(join(ROOT, name))).mode & 0o100, name)
   }
 })

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { appendFile, readFile, rm, stat } from 'node:fs/promises'
+import { get } from 'node:https'
 import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { isProcess } from '../../infra/local/process-list.js'
 import { eventually } from '../helpers/eventually.js'
+import { withoutNginx } from '../helpers/nginx.js'
 import { copyProject, type Project } from '../helpers/project.js'
 
 t.setTimeout(400_000)
@@ -59,6 +61,36 @@ t.test('B16 one command starts everything, and the commands of A18 work on what 
       assert.deepEqual(rows, [{ mode: 'async' }, { mode: 'sync' }])
     })
     t.pass('both are rows')
+  })
+
+  t.test('A13 A10 nginx stands in front, and its address is printed', { skip: withoutNginx }, async (t) => {
+    t.match(up.output, project.nginx.url)
+    const page = await fetch(`${project.nginx.url}/sync/`, { headers: { accept: 'text/html' } })
+    t.equal(page.status, 200)
+    t.equal(page.headers.get('x-nginx-cache'), 'BYPASS')
+    t.match((await project.make('ps')).output, /nginx .* ready/)
+    t.match((await project.make('logs', { SERVICE: 'nginx-access' })).output, /"path":"\/sync\/"/)
+    const { TRUST_PROXY } = (await project.runFile()).environment
+    t.equal(TRUST_PROXY, undefined, 'commands do not need it')
+    const forged = await fetch(`${project.nginx.url}/sync/`, { headers: { 'x-forwarded-for': '198.51.100.9' } })
+    t.equal(forged.status, 200)
+    t.notMatch((await project.make('logs', { SERVICE: 'gateway' })).output, '198.51.100.9')
+  })
+
+  t.test('C10 make tls makes a certificate that nginx takes while it runs', { skip: withoutNginx }, async (t) => {
+    const tls = await project.make('tls')
+    t.match(tls, { code: 0, output: /made a self-signed certificate/ })
+    const ask = (url: string) =>
+      new Promise<number | undefined>((resolve, reject) =>
+        get(url, { rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on('error', reject)
+      )
+    await eventually(async () => assert.equal(await ask(`${project.nginx.httpsUrl}/api/health`), 200))
+    // the processes of before go on for a moment
+    await eventually(async () => {
+      const led = await fetch(`${project.nginx.url}/sync/`, { redirect: 'manual' })
+      assert.equal(led.headers.get('location'), `${project.nginx.httpsUrl}/sync/`)
+    })
+    t.pass('and all are led there')
   })
 
   t.test('a second make up says that it runs', async (t) => {

@@ -1,0 +1,54 @@
+/** nginx of a local run, in front of the gateway: where it is installed. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { keepAlive } from './keep-alive.js'
+import { openLogFile } from './log-files.js'
+import { findNginx, startNginx } from './nginx.js'
+import { choosePort } from './ports.js'
+import { findServerUser } from './postgres-binaries.js'
+import { type ServersOptions, serversFolder } from './servers.js'
+import { onlyNginxSettings } from './settings.js'
+import { findCertificate, tlsFolder } from './tls.js'
+
+/** Ports that need no rights. */
+const HTTP_PORT = 8080
+const HTTPS_PORT = 8443
+
+/**
+ * The address from which nginx asks a gateway that listens on this host: the one whose word on where a request comes from the
+ * gateway may believe.
+ */
+export const proxyOf = (host: string) => (['0.0.0.0', '::', 'localhost'].includes(host) ? 'loopback' : host)
+
+/** Starts it and answers where it listens; says so when it is not there. The gateway answers without it, too. */
+export async function startFront(options: ServersOptions, gateway: string): Promise<string | undefined> {
+  const { settings, lifeline, say, signal, onService, onRestart } = options
+  const { dataDir, host, environment } = settings
+  const program = await findNginx()
+  if (!program) return void say('nginx is not installed here: the gateway answers without it')
+  const port = settings.httpPort ?? (await choosePort(dataDir, 'nginx', HTTP_PORT, host))
+  const httpsPort = settings.httpsPort ?? (await choosePort(dataDir, 'nginx-tls', HTTPS_PORT, host))
+  const folder = await serversFolder(dataDir, await findServerUser())
+  await mkdir(tlsFolder(folder), { recursive: true })
+  const accessLog = join(dataDir, 'log', 'nginx-access.log')
+  await openLogFile(dataDir, 'nginx-access') // puts one aside that has grown large
+  const onLine = await openLogFile(dataDir, 'nginx')
+  const service = await keepAlive({
+    name: 'nginx',
+    launch: (abort) =>
+      startNginx({
+        ...{ program, accessLog, host, port, httpsPort, onLine, gateways: [gateway] },
+        dir: join(folder, 'nginx'),
+        environment: { ...onlyNginxSettings(environment), TLS_DIR: tlsFolder(folder) },
+        onStart: lifeline.add,
+        signal: abort
+      }),
+    say,
+    signal,
+    onRestart
+  })
+  const name = host.includes(':') ? `[${host}]` : host
+  const url = (await findCertificate(folder)) ? `https://${name}:${httpsPort}` : `http://${name}:${port}`
+  onService(service, url)
+  return url
+}

@@ -1,0 +1,135 @@
+/**
+ * A service as several processes that share one port. Who ends is replaced; SIGHUP replaces all, one after the other, by what lies on
+ * the disk now; SIGTERM stops all as one process would be stopped. This process takes connections and hands them on, nothing else.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import type { Logger } from 'pino'
+
+export interface WorkersOptions {
+  count: number
+  /** Time that one gets to stop, in ms. */
+  graceMs: number
+  log: Logger
+}
+
+const STOP = 'stop'
+const FIRST_PAUSE_MS = 200
+const LONGEST_PAUSE_MS = 5_000
+/** Until all have heard that they are to stop. */
+const SETTLE_MS = 200
+/** Who ran this long was well: the pauses begin anew. */
+const WELL_MS = 10_000
+
+/** Resolves when all listen; when the first one refuses to start, this process ends as it did. */
+export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promise<void> {
+  const slots: Worker[] = []
+  const listening = new WeakSet<Worker>()
+  let stopping = false
+  let replacing = false
+
+  async function start(): Promise<Worker> {
+    const worker = cluster.fork()
+    const ended = once(worker, 'exit').then(([code, signal]) => {
+      throw Object.assign(new Error('it ended before it listened'), { code, signal })
+    })
+    await Promise.race([once(worker, 'listening'), ended])
+    ended.catch(() => {})
+    listening.add(worker)
+    return worker
+  }
+
+  function keep(slot: number, worker: Worker, pause = FIRST_PAUSE_MS): void {
+    const since = Date.now()
+    slots[slot] = worker
+    const replace = () => {
+      if (stopping || slots[slot] !== worker) return
+      const { pid, exitCode, signalCode } = worker.process
+      log.error({ ended: pid, code: exitCode, signal: signalCode }, 'a process ended; another one takes its place')
+      void refill(slot, Date.now() - since > WELL_MS ? FIRST_PAUSE_MS : pause)
+    }
+    if (worker.isDead()) replace()
+    else worker.once('exit', replace)
+  }
+
+  async function refill(slot: number, first: number): Promise<void> {
+    for (let pause = first; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      await sleep(pause)
+      if (stopping) return
+      try {
+        return keep(slot, await start(), Math.min(pause * 2, LONGEST_PAUSE_MS))
+      } catch (err) {
+        log.error({ err }, 'a process could not be started')
+      }
+    }
+  }
+
+  /** Each new one listens before its predecessor stops; when one cannot, the old ones stay. */
+  async function replaceAll(): Promise<void> {
+    if (replacing || stopping) return
+    replacing = true
+    log.info('replacing all processes, one by one')
+    try {
+      for (const [slot, old] of [...slots.entries()]) {
+        const fresh = await start()
+        if (stopping) return
+        keep(slot, fresh)
+        await stop(old)
+      }
+      log.info('all processes are replaced')
+    } catch (err) {
+      log.error({ err }, 'a process could not be replaced: the old ones stay')
+    } finally {
+      replacing = false
+    }
+  }
+
+  async function stop(worker: Worker): Promise<void> {
+    if (worker.isDead()) return
+    const exited = once(worker, 'exit')
+    // a signal to the whole group may have come before; who does not listen yet does not hear
+    if (listening.has(worker) && worker.isConnected()) worker.send(STOP)
+    else worker.process.kill('SIGTERM')
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), graceMs)
+    await exited
+    clearTimeout(timer)
+  }
+
+  closeWithGrace({ delay: graceMs + 1_000, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
+    stopping = true
+    log.info({ signal }, 'stopping')
+    await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && stop(worker)))
+  })
+  process.on('SIGHUP', () => void replaceAll())
+
+  keep(0, await start().catch(({ code }: { code: number | null }) => process.exit(code ?? 1)))
+  await Promise.all(
+    Array.from({ length: count - 1 }, async (_, i) => {
+      const slot = i + 1
+      await start().then(
+        (worker) => keep(slot, worker),
+        () => refill(slot, FIRST_PAUSE_MS)
+      )
+    })
+  )
+}
+
+/** Signals that reach the whole group, or are for the one above: a worker is told by that one. */
+export const GROUP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
+
+/** In a worker: stops once, whoever asks first. `before` is over in all of them when the stop itself begins. */
+export function stopWhenAsked({ before, stop }: { before: () => void; stop: () => void }): void {
+  let asked = false
+  const ask = () => {
+    if (asked) return
+    asked = true
+    before()
+    setTimeout(stop, SETTLE_MS)
+  }
+  process.on('message', (message) => message === STOP && ask())
+  process.on('SIGTERM', ask)
+  process.on('SIGINT', ask)
+  process.on('SIGHUP', () => {})
+}

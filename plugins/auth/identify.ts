@@ -68,31 +68,35 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers,
     return given.startsWith('bee_') ? byKey(given) : byToken(given)
   }
 
-  async function check(given: string): Promise<Identity> {
-    const found = await look(given)
-    if (found) known.set(given, found)
-    else known.delete(given)
+  async function check(shown: string, credential: string): Promise<Identity> {
+    const found = await look(credential)
+    if (found) known.set(shown, found)
+    else known.delete(shown)
     return found?.principal
   }
 
-  const recall = (given: string) => {
-    const found = known.get(given)
-    return found?.holds() ? found.principal : check(given)
+  /** By the whole of what was shown, so that who is known costs one look into memory. */
+  const recall = (shown: string) => {
+    const found = known.get(shown)
+    return found?.holds() ? found.principal : undefined
   }
 
   /** Answers at once where it can. A cookie that is no longer good is none: its browser has no say in sending it. */
   return (request: FastifyRequest): Identity | Promise<Identity> => {
-    const given = readCredential(request.headers)
-    if (given !== undefined) return recall(given)
+    const { authorization, 'x-api-key': key } = request.headers
+    const shown = typeof key === 'string' ? key : authorization
+    if (shown !== undefined) {
+      const credential = typeof key === 'string' ? key : readBearer(shown)
+      if (credential !== undefined) return recall(shown) ?? check(shown, credential)
+    }
     const cookie = browsers.read(request)
     if (cookie === undefined) return null
-    const found = recall(COOKIE + cookie)
-    return found instanceof Promise ? found.then((principal) => principal ?? null) : found
+    return recall(COOKIE + cookie) ?? check(COOKIE + cookie, COOKIE + cookie).then((found) => found ?? null)
   }
 }
 
-/** Before what a cookie holds, so that it is good as a cookie alone: no header can hold a space there. */
-const COOKIE = 'cookie '
+/** Before what a cookie holds, so that it is good as a cookie alone: no header can hold it. */
+const COOKIE = '\0'
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
 const OPERATOR: Principal = { userId: null, role: 'operator', scopes: scopesOf('operator') }
@@ -103,7 +107,7 @@ function toPrincipal({ userId, role }: { userId: string; role: Role }, scopes: s
 }
 
 /** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. */
-function readCredential({ 'x-api-key': key, authorization }: FastifyRequest['headers']): string | undefined {
-  if (typeof key === 'string') return key
-  return authorization === undefined ? undefined : /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
-}
+const readBearer = (authorization: string) =>
+  authorization.slice(0, BEARER.length).toLowerCase() === BEARER ? authorization.slice(BEARER.length).trim() : undefined
+
+const BEARER = 'bearer '

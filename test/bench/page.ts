@@ -45,6 +45,8 @@ ${CONNECTIONS} kept-alive connections for ${seconds} s; the drain takes ${jobs} 
 - Memory is what gateway and consumer hold together at the end of "together".
 - The time to the row runs from sending a marked submission (50 a second) to the moment that Postgres noted for its commit (\`track_commit_timestamp\`); the
   sync of that commit to the disk comes after it, for all sides alike.
+- "The same, with an access token" and "with an API key" are sync submissions of a user: the credential is looked up, and the row gets its owner
+  and an entry in the owners' index. What was looked up is used for 0.9 s, so that is how long a revoked one may go on.
 - "The same beside a million finished jobs" is "together" on a ledger that holds them already; both run in each round.
 - Of tasks there are 50, and their list has 10 kB. The plain peer keeps it in Redis and asks for it each time. Beeline asks Redis for its version only, once for all who wait, so
   that no gateway shows an old one. Both limits are bare Fastify: the same 10 kB from its memory, and a small answer.

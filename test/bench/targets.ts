@@ -17,6 +17,15 @@ export interface Target {
 export const targets: Target[] = [
   { work: 'sync', metric: 'rate', against: 'plain', is: 'at least', bound: 3 },
   { work: 'sync', metric: 'rate', against: 'pgbench-single', is: 'at least', bound: 1 },
+  ...['sync-token', 'sync-key'].map((work) => ({
+    work,
+    metric: 'rate' as const,
+    against: 'beeline',
+    otherWork: 'sync',
+    is: 'at least' as const,
+    bound: 0.85,
+    note: 'beside nobody known'
+  })),
   { work: 'accept', metric: 'rate', against: 'plain', is: 'at least', bound: 0.65, note: 'theirs is not durable' },
   { work: 'accept', metric: 'rate', against: 'bullmq', is: 'at least', bound: 1.2, note: 'theirs is not durable' },
   { work: 'accept', metric: 'rate', against: 'pg-boss', is: 'at least', bound: 7 },

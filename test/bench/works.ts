@@ -1,4 +1,5 @@
 /** The works of the benchmark: each drives one side through one run and answers what was measured. */
+import { submitAs } from './authenticated.js'
 import type { Cpu } from './cpu.js'
 import { drain } from './drain.js'
 import { driveAndCount } from './drive.js'
@@ -48,6 +49,16 @@ export const works: Record<string, Work> = {
       await Promise.all([stage.start('gateway'), stage.start('consumer')])
       return driveAndCount(stage, stage.side.sync ?? '', load, seconds)
     }
+  },
+  'sync-token': {
+    title: 'The same, with an access token: the submission is its user’s',
+    unit: 'requests/s',
+    run: submitAs('token')
+  },
+  'sync-key': {
+    title: 'The same, with an API key',
+    unit: 'requests/s',
+    run: submitAs('key')
   },
   accept: {
     title: 'Async accept: a form taken as a job, consumer stopped',

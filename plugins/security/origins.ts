@@ -46,7 +46,10 @@ function allow(origin: string, reply: FastifyReply): void {
 }
 
 /** Whether a page of another site sends something by the power of its visitor's browser: programs show who they are. */
-function isForeign(origin: string, { method, headers, host }: FastifyRequest): boolean {
+function isForeign(origin: string, { method, headers, host, protocol }: FastifyRequest): boolean {
   if (READING.has(method) || headers.authorization || headers['x-api-key']) return false
-  return !URL.canParse(origin) || new URL(origin).host !== host
+  if (!URL.canParse(origin)) return true
+  const page = new URL(origin)
+  // over http nobody knows what the browser had, unless a trusted proxy said so
+  return page.host !== host || (protocol === 'https' && page.protocol !== 'https:')
 }

@@ -53,6 +53,8 @@ t.test('E5 several named keys; each is shown once, listed by its first letters, 
     t.match(await (await me(body.key)).json(), { user: { username: 'ada' } })
     t.equal((await stack.get('/api/users/me', bearer(body.key))).status, 200)
   }
+  const guess = `${first.body.key.slice(0, -4)}AAAA`
+  t.equal((await me(guess)).status, 401, 'its first letters alone are nothing')
   const answer = await stack.get('/api/users/me/keys', ada)
   const text = await answer.text()
   const { items } = JSON.parse(text)

@@ -6,9 +6,11 @@ import pg from 'pg'
 import t from 'tap'
 import { findProgram } from '../../infra/local/programs.js'
 import { seed } from '../../infra/postgres/seed.js'
+import { createUser } from '../helpers/accounts.js'
 import { eventually } from '../helpers/eventually.js'
 import { KEY, startConsumer, startGateway } from '../helpers/processes.js'
 import { startPostgres, startRedis } from '../helpers/services.js'
+import { clientOf } from '../helpers/stack.js'
 import { buildExampleProject } from './example-project.js'
 import { findCodeBlocks, findFileLinks, findSection, ROOT, readReadme } from './readme.js'
 import { readSection, settingsTable } from './settings-table.js'
@@ -54,8 +56,8 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
 
   await t.test('each of its curl commands works as it stands', async (t) => {
     const [sync = '', async = '', follow = '', mistake = '', ...others] = commands
-    const [wait = '', cancel = '', dead = '', balance = '', parse = '', list = '', task = '', guestBook = '', ...more] =
-      others
+    const [wait = '', cancel = '', dead = '', balance = '', parse = '', list = '', task = '', ...accounts] = others
+    const [open = '', logIn = '', renew = '', makeKey = '', submissions = '', guestBook = '', ...more] = accounts
     t.strictSame(more, [], 'no command without a test')
 
     const stored = await type(sync)
@@ -96,6 +98,13 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
       life,
       /"is_done":true,"version":2.*"description":"Sugar, 3 kg","is_done":true,"version":3.*HTTP\/1.1 204 No Content/is
     )
+
+    t.match(await type(open), /^HTTP\/1.1 200 OK.*HTTP\/1.1 401 Unauthorized.*^www-authenticate: Bearer/ims)
+    await createUser({ ...clientOf(() => gateway.url), env: settings }, 'ada')
+    t.match(JSON.parse(await type(logIn)), { token_type: 'Bearer', scope: 'read write account' })
+    t.match(await type(renew), /^{"user":{[^}]*"username":"ada".*}{"access_token":/s)
+    t.match(JSON.parse(await type(makeKey)), { name: 'laptop', scopes: ['read'], key: /^bee_/ })
+    t.match(JSON.parse(await type(submissions)).items[0], { form: 'contact', mode: 'sync', data: { name: 'Ada' } })
 
     t.match(await type(guestBook), /^HTTP\/1.1 201 Created.*"form":"guest-book"/ims)
     t.equal(await countSubmissions("form = 'guest-book'"), 1)

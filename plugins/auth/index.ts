@@ -119,12 +119,9 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
   part.addHook('onRequest', optional ? part.identify : part.requireLogin)
   if (!optional) part.addHook('onRequest', part.callLimit)
   part.addHook('onRoute', (route) => {
-    const ways: Record<string, string[]>[] = [
-      { oauth2: [scopeOf(route.method, route.config)] },
-      { bearer: [] },
-      { apiKey: [] },
-      { session: [] }
-    ]
+    const scope = scopeOf(route.method, route.config)
+    route.config = { ...route.config, scope } // so that no request works it out
+    const ways: Record<string, string[]>[] = [{ oauth2: [scope] }, { bearer: [] }, { apiKey: [] }, { session: [] }]
     const response = { 401: ProblemAnswer, 403: ProblemAnswer, ...Object(route.schema?.response) }
     route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })

@@ -18,7 +18,7 @@ in_container() {
 
 up() {
   # the user of the Redis container is not the one who cloned this
-  chmod a+r infra/redis/redis.conf
+  chmod a+r infra/redis/redis.conf infra/nginx/certbot.sh
   if ! docker compose create --build; then
     docker compose down --remove-orphans > /dev/null 2>&1 || true
     if [ -n "$(infra/setting.sh ENGINE '')" ]; then
@@ -31,13 +31,31 @@ up() {
   if ! docker compose up --detach --wait --wait-timeout 180; then
     docker compose ps --all
     docker compose logs --no-log-prefix --tail 5 migrate
-    echo 'not ready; make logs says more. A refused password: the volume was made with another .env' >&2
+    echo 'not ready; make logs says more. A taken port: HTTP_PORT=8080 HTTPS_PORT=8443 make up.' >&2
+    echo 'A refused password: the volume was made with another .env' >&2
     exit 1
   fi
   on_stack build/infra/postgres/seed.js
   echo 'ready:'
-  echo "  gateway  http://$(infra/setting.sh HOST 127.0.0.1):$(infra/setting.sh PORT 3000)"
+  echo "  $(address)"
   echo 'make logs shows the logs; make down stops it'
+}
+
+# Where to go: by TLS, once there is a certificate.
+address() {
+  host=$(infra/setting.sh HOST 127.0.0.1)
+  if docker compose exec -T nginx test -e /tmp/nginx/with-tls; then
+    scheme=https port=$(infra/setting.sh HTTPS_PORT 443)
+  else
+    scheme=http port=$(infra/setting.sh HTTP_PORT 80)
+  fi
+  case "$scheme$port" in http80 | https443) echo "$scheme://$host/" ;; *) echo "$scheme://$host:$port/" ;; esac
+}
+
+tls() {
+  docker compose build --quiet nginx
+  docker compose run --rm --no-deps -T -e DOMAIN nginx /app/self-signed.sh
+  echo 'nginx takes it within seconds; make up prints the address'
 }
 
 prune() {
@@ -48,8 +66,19 @@ prune() {
 # every command reads docker-compose.yml, and that asks for the secrets
 infra/secrets.sh
 
+# a mirror has the images of others beside the official ones
+registry=$(infra/setting.sh REGISTRY '')
+CERTBOT_IMAGE=$(infra/setting.sh CERTBOT_IMAGE "${registry:+${registry%/library}/certbot/certbot:latest}")
+DOMAIN=$(infra/setting.sh DOMAIN '')
+export CERTBOT_IMAGE DOMAIN
+if [ "$(infra/setting.sh TASKS_SOURCE gateway)" = redis ]; then
+  export COMPOSE_FILE=${COMPOSE_FILE:-docker-compose.yml}:infra/nginx/tasks-from-redis.yml
+fi
+# who writes an address for the authority wants a certificate of it
+if [ -n "$(infra/setting.sh ACME_EMAIL '')" ]; then export COMPOSE_PROFILES=certbot; fi
+
 case "$1" in
-  up | prune) "$1" ;;
+  up | prune | tls) "$1" ;;
   down) docker compose down --remove-orphans ;;
   clean) docker compose down --remove-orphans --volumes ;;
   ps) docker compose ps --all ;;

@@ -44,11 +44,10 @@ export const origins = (description: string) =>
     description
   })
 
-/** As Fastify's `trustProxy` takes them. */
 export const proxies = (description: string) =>
   Type.String({
     format: 'proxies',
-    form: 'addresses such as 10.0.0.1, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
+    form: 'addresses such as 10.0.0.1, networks such as 10.0.0.0/8, names of hosts, or loopback, linklocal, uniquelocal',
     maxLength: 500,
     description
   })
@@ -85,7 +84,8 @@ function isOrigin(text: string): boolean {
 }
 
 function isProxy(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true
+  // loopback, linklocal and uniquelocal look like names, too; a switch is none
+  if (/^[a-z][a-z0-9-]*(\.[a-z0-9-]+)*$/i.test(text)) return !/^(true|false|yes|no|on|off|all)$/i.test(text)
   const [, address = '', bits = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const family = isIP(address)
   return family > 0 && Number(bits) <= (family === 4 ? 32 : 128)

@@ -4,6 +4,7 @@ import { findPostgresFault, origins, postgresAddress, proxies, publicAddress, re
 import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
+import { Profile, readProfile } from './profile.js'
 
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description })
 const count = (value: number, minimum: number, maximum: number, description: string) =>
@@ -16,6 +17,7 @@ export const Config = Type.Object(
       default: 'production',
       description: 'production, development or test'
     }),
+    PROFILE: Profile,
     HOST: text('127.0.0.1', 'address on which the gateway and the consumer listen'),
     PORT: count(3000, 0, 65535, 'port of the gateway; 0 takes a free one'),
     WEB_CONCURRENCY: count(1, 1, 64, 'processes of the gateway, which share its port'),
@@ -69,7 +71,9 @@ export const Config = Type.Object(
       16_777_216,
       'largest request body, in bytes; a form whose fields may hold more takes more'
     ),
-    TRUST_PROXY: Type.Optional(proxies('trusted proxies, separated by commas; none when absent')),
+    TRUST_PROXY: Type.Optional(
+      proxies('trusted proxies, by address, network or name, separated by commas; none when absent')
+    ),
     SUBMISSIONS_PER_MINUTE: count(
       120,
       1,
@@ -132,8 +136,9 @@ const decodeConfig = compile(Config, { from: 'text' })
  */
 export function readConfig(environment: Environment): Config {
   const named = canonical(environment)
+  const set = { ...readProfile(named.PROFILE), ...named }
   const given = Object.fromEntries(
-    Object.keys(Config.properties).flatMap((name) => (named[name] ? [[name, named[name]]] : []))
+    Object.keys(Config.properties).flatMap((name) => (set[name] ? [[name, set[name]]] : []))
   )
   const { value, errors } = decodeConfig(given)
   const faults = errors ?? findAddressFaults(value)

@@ -1,6 +1,7 @@
 /** nginx of a local run, in front of the gateway: where it is installed. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Environment } from './env-file.js'
 import { keepAlive } from './keep-alive.js'
 import { openLogFile } from './log-files.js'
 import { findNginx, startNginx } from './nginx.js'
@@ -19,6 +20,15 @@ const HTTPS_PORT = 8443
  * gateway may believe.
  */
 export const proxyOf = (host: string) => (['0.0.0.0', '::', 'localhost'].includes(host) ? 'loopback' : host)
+
+/** Where nginx may read the list of tasks, when it is asked to: it knows no passwords, and one database. */
+function redisOf({ TASKS_SOURCE, REDIS_URL }: Environment): Environment {
+  if (TASKS_SOURCE !== 'redis' || !REDIS_URL) return {}
+  const { protocol, password, pathname, host } = new URL(REDIS_URL)
+  if (protocol !== 'redis:' || password || !/^\/?0?$/.test(pathname))
+    throw new Error('TASKS_SOURCE=redis needs a REDIS_URL such as redis://127.0.0.1:6379, without a password')
+  return { TASKS_REDIS: host }
+}
 
 /** Starts it and answers where it listens; says so when it is not there. The gateway answers without it, too. */
 export async function startFront(options: ServersOptions, gateway: string): Promise<string | undefined> {
@@ -39,7 +49,7 @@ export async function startFront(options: ServersOptions, gateway: string): Prom
       startNginx({
         ...{ program, accessLog, host, port, httpsPort, onLine, gateways: [gateway] },
         dir: join(folder, 'nginx'),
-        environment: { ...onlyNginxSettings(environment), TLS_DIR: tlsFolder(folder) },
+        environment: { ...onlyNginxSettings(environment), ...redisOf(environment), TLS_DIR: tlsFolder(folder) },
         onStart: lifeline.add,
         signal: abort
       }),

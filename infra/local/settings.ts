@@ -1,6 +1,5 @@
 /** The settings of a local run: the environment, then `.env`, checked before anything starts. */
-import { readdir } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ALIASES, Config, readConfig } from '#schema/config'
 import { type Environment, readEnvFile } from './env-file.js'
 
@@ -9,7 +8,6 @@ export const ROOT = join(import.meta.dirname, '../../..')
 /** Makes what is missing in `.env`; the same script serves the containers. */
 export const SECRETS = join(ROOT, 'infra/secrets.sh')
 const ENV_FILE = join(ROOT, '.env')
-const PROFILES = join(ROOT, 'infra/profiles')
 
 export interface LocalSettings {
   /** Folder of data, logs and notes about what runs. */
@@ -30,8 +28,7 @@ export interface LocalSettings {
 /** @throws Error with one line for each wrong setting. */
 export async function readSettings(given: Environment = process.env): Promise<LocalSettings> {
   const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
-  const own: Environment = { ...(await readEnvFile(ENV_FILE)), ...named }
-  const environment: Environment = { ...(await readProfile(own.PROFILE)), ...own }
+  const environment: Environment = { ...(await readEnvFile(ENV_FILE)), ...named }
   const postgres = Boolean(environment.DATABASE_URL || environment.POSTGRESQL_HOST)
   const redis = Boolean(environment.REDIS_URL || environment.REDIS_HOST)
   // checked here, where one line can still stop everything; what we are going to make ourselves counts as given
@@ -53,14 +50,6 @@ export async function readSettings(given: Environment = process.env): Promise<Lo
   }
 }
 
-/** What a server profile sets, which anything else overrides. */
-async function readProfile(name: string | undefined): Promise<Environment> {
-  if (name === undefined) return {}
-  const profiles = (await readdir(PROFILES)).map((file) => basename(file, '.env'))
-  if (!profiles.includes(name)) throw new Error(`PROFILE must be one of ${profiles.join(', ')}, not ${name}`)
-  return readEnvFile(join(PROFILES, `${name}.env`))
-}
-
 function readPort(environment: Environment, name: 'HTTP_PORT' | 'HTTPS_PORT'): number | undefined {
   const text = environment[name]
   if (text === undefined) return undefined
@@ -70,13 +59,15 @@ function readPort(environment: Environment, name: 'HTTP_PORT' | 'HTTPS_PORT'): n
 
 /** Settings of nginx, which starts anew when they change. */
 const NGINX_SETTINGS = [
-  'PROFILE',
   'HTTP_PORT',
   'HTTPS_PORT',
   'DOMAIN',
+  'ACME_EMAIL',
   'REQUESTS_PER_SECOND',
   'CONNECTIONS_PER_ADDRESS',
-  'TASKS_SOURCE'
+  'TASKS_SOURCE',
+  'PUBLIC_TASKS',
+  'REDIS_PREFIX'
 ]
 const NAMES = new Set([
   ...NGINX_SETTINGS,
@@ -86,7 +77,7 @@ const NAMES = new Set([
 
 /** What nginx may know: no secrets. */
 export function onlyNginxSettings(environment: Environment): Environment {
-  return Object.fromEntries(NGINX_SETTINGS.map((name) => [name, environment[name]]))
+  return Object.fromEntries(['PROFILE', ...NGINX_SETTINGS].map((name) => [name, environment[name]]))
 }
 
 /** Leaves out what is not Beeline's. */

@@ -1,5 +1,6 @@
 /** Fetches what the tests need of the system: Redis, and programs that single tests use. `node build/infra/local/test-packages.js` */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { command } from '../postgres/command.js'
 import { CHROMIUM, findProgram } from './programs.js'
@@ -8,7 +9,9 @@ import { fetchRedis, findRedis } from './redis-program.js'
 interface Wanted {
   /** Any of these will do. */
   programs: string[]
-  /** What apt calls it. */
+  /** A file that is there when it is installed, where it brings no program. */
+  file?: string
+  /** What apt calls it; several with spaces. */
   name: string
   /** Tests that are skipped without it. */
   tests: string
@@ -16,6 +19,12 @@ interface Wanted {
 
 const WANTED: Wanted[] = [
   { programs: ['nginx'], name: 'nginx-light', tests: 'the tests of nginx' },
+  {
+    programs: [],
+    file: '/usr/share/lua/5.1/nginx/redis.lua',
+    name: 'libnginx-mod-http-lua lua-nginx-redis',
+    tests: 'the tests of tasks from Redis'
+  },
   { programs: ['openssl'], name: 'openssl', tests: 'the tests of TLS' },
   { programs: ['certbot'], name: 'certbot', tests: 'the tests of certificates' },
   { programs: ['pebble'], name: 'pebble', tests: 'the tests of certificates' },
@@ -30,8 +39,8 @@ await command('test', async (say) => {
   for (const wanted of WANTED) await fetchProgram(wanted, say)
 })
 
-async function fetchProgram({ programs, name, tests }: Wanted, say: (line: string) => void): Promise<void> {
-  if (await findProgram(programs)) return
+async function fetchProgram({ programs, file, name, tests }: Wanted, say: (line: string) => void): Promise<void> {
+  if (file ? existsSync(file) : await findProgram(programs)) return
   try {
     await install(name, say)
   } catch (error) {
@@ -47,7 +56,7 @@ async function install(name: string, say: (line: string) => void): Promise<void>
   say(`no ${name} on this machine: apt-get install ${name}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const aptGet = (...args: string[]) => run('apt-get', args, { env, maxBuffer: 2 ** 26 })
-  const fetch = () => aptGet('install', '-y', '--no-install-recommends', name)
+  const fetch = () => aptGet('install', '-y', '--no-install-recommends', ...name.split(' '))
   await fetch().catch(async () => {
     await aptGet('update')
     await fetch()

@@ -13,10 +13,14 @@ conf=$(cd "$(dirname "$0")" && pwd)/conf
 : "${HTTPS_LISTEN:=8443}"
 : "${HTTPS_PORT:=443}"                 # where clients reach the latter
 : "${PROFILE:=single}"
-: "${DOMAIN:=}"                        # whose certificate is wanted; several with commas
+: "${DOMAIN:=}"                        # the public name of this host; several with commas
+: "${ACME_EMAIL:=}"                    # given when an authority is asked for a certificate
 : "${REQUESTS_PER_SECOND:=100}"        # of one address
 : "${CONNECTIONS_PER_ADDRESS:=100}"
-: "${TASKS_SOURCE:=gateway}"
+: "${TASKS_SOURCE:=gateway}"            # who answers the list of tasks: a gateway, or Redis
+: "${TASKS_REDIS:=127.0.0.1:6379}"     # then its address, without a password
+: "${REDIS_PREFIX:=bq}"               # as the gateways have it
+: "${PUBLIC_TASKS:=false}"             # whether the list is for everybody
 : "${ACCESS_LOG:=/dev/stdout}"
 
 say() { echo "nginx: $*" >&2; }
@@ -27,6 +31,11 @@ case "$REQUESTS_PER_SECOND$CONNECTIONS_PER_ADDRESS" in
   *[!0-9]*) say 'REQUESTS_PER_SECOND and CONNECTIONS_PER_ADDRESS must be numbers'; exit 1 ;;
 esac
 
+if [ "$TASKS_SOURCE" = redis ] && [ "$PUBLIC_TASKS" != true ]; then
+  say 'tasks are not public (PUBLIC_TASKS): a gateway answers them, not Redis'
+  TASKS_SOURCE=gateway
+fi
+
 # Where the certificate in use lies; nothing when there is none.
 certificate() {
   for folder in "$TLS_DIR/live/beeline" "$TLS_DIR/self-signed"; do
@@ -34,16 +43,26 @@ certificate() {
   done
 }
 
+# The name servers of this machine, as nginx writes them.
+resolvers() {
+  found=$(sed -n 's/^nameserver  *//p' /etc/resolv.conf 2> /dev/null | sed '/:/s/.*/[&]/' | tr '\n' ' ')
+  echo "${found:-127.0.0.1}"
+}
+
 fill_in() {
   certificate=$(certificate)
   servers=
   [ -z "$certificate" ] || servers='include servers/redirect.conf; include servers/tls.conf;'
   # a certificate is on its way: nothing is served without TLS meanwhile
-  [ -n "$servers" ] || [ -z "$DOMAIN" ] || servers='include servers/redirect.conf;'
+  [ -n "$servers" ] || [ -z "$ACME_EMAIL" ] || servers='include servers/redirect.conf;'
   gateways=
   for gateway in $GATEWAYS; do gateways="$gateways server $gateway max_fails=0;"; done
+  key=tasks:list
+  [ "$REDIS_PREFIX" = bq ] || key=$REDIS_PREFIX:$key
   modules=
   [ "$TASKS_SOURCE" = gateway ] || modules=$(cd "$conf" && cat tasks/modules.conf)
+  # for those who look from outside
+  if [ -n "$certificate" ]; then touch "$NGINX_DIR/with-tls"; else rm -f "$NGINX_DIR/with-tls"; fi
   suffix=
   [ "$HTTPS_PORT" = 443 ] || suffix=:$HTTPS_PORT
   (cd "$conf" && find . -type f) | while read -r file; do
@@ -60,6 +79,10 @@ fill_in() {
       -e "s|@CERTIFICATE@|$certificate|" \
       -e "s|@TLS_DIR@|$TLS_DIR|" \
       -e "s|@TASKS_SOURCE@|$TASKS_SOURCE|" \
+      -e "s|@TASKS_REDIS_HOST@|${TASKS_REDIS%:*}|" \
+      -e "s|@TASKS_REDIS_PORT@|${TASKS_REDIS##*:}|" \
+      -e "s|@TASKS_KEY@|$key|" \
+      -e "s|@RESOLVER@|$(resolvers)|" \
       -e "s|@REQUESTS_PER_SECOND@|$REQUESTS_PER_SECOND|" \
       -e "s|@REQUESTS_BURST@|$((REQUESTS_PER_SECOND * 2))|" \
       -e "s|@CONNECTIONS@|$CONNECTIONS_PER_ADDRESS|" \

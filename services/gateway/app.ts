@@ -31,6 +31,7 @@ import users from '#plugins/users'
 import type { Config } from '#schema/config'
 import type { Registry } from '#schema/registry'
 import { loggerOf } from '../logger.js'
+import { trustProxies } from './trusted-proxies.js'
 
 export interface GatewayOptions {
   config: Config
@@ -49,6 +50,7 @@ const readList = (text = '') =>
 const REQUEST_ID = /^[\w.:/+=-]{1,100}$/
 
 export function buildGateway({ config, registry, die }: GatewayOptions): FastifyInstance {
+  const proxies = config.TRUST_PROXY ? trustProxies(config.TRUST_PROXY) : undefined
   const app = Fastify({
     logger: loggerOf('gateway', config),
     logController: new LogController({ disableRequestLogging: true }),
@@ -56,7 +58,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
       const given = headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
-    trustProxy: config.TRUST_PROXY ? readList(config.TRUST_PROXY) : false,
+    trustProxy: proxies?.trusts ?? false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: config.KEEP_ALIVE_MS,
@@ -74,6 +76,9 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
       connectionsCheckingInterval: Math.min(config.REQUEST_TIMEOUT_MS, 5_000)
     }
   })
+
+  app.addHook('onReady', async () => proxies?.known)
+  app.addHook('onClose', async () => proxies?.stop())
 
   app.register(drain)
   app.register(accessLog)

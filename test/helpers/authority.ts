@@ -24,12 +24,11 @@ export interface Authority {
 export const withoutAuthority =
   (await findProgram(['pebble'])) && (await findProgram(['certbot'])) ? false : 'pebble or certbot is missing'
 
-/** @param httpPort where it asks a host whether it is the one it says. */
+/** `httpPort` is where it asks a host whether it is the one it says; it listens at `host`, and finds every name on this machine. */
 export async function startAuthority(
   t: Scope,
   folder: string,
-  httpPort: number,
-  host = '127.0.0.1'
+  { httpPort, host = '127.0.0.1' }: { httpPort: number; host?: string }
 ): Promise<Authority> {
   const [port, management, dns, dnsManagement, tls] = await Promise.all(Array.from({ length: 5 }, () => findFreePort()))
   const [ca, key] = [join(folder, 'authority.pem'), join(folder, 'authority.key')]
@@ -60,7 +59,7 @@ export async function startAuthority(
   const file = join(folder, 'pebble.json')
   await writeFile(file, JSON.stringify(config))
   start(t, 'pebble-challtestsrv', [
-    ...['-defaultIPv4', host, '-defaultIPv6', '', '-dns01', `127.0.0.1:${dns}`],
+    ...['-defaultIPv4', '127.0.0.1', '-defaultIPv6', '', '-dns01', `127.0.0.1:${dns}`],
     ...['-management', `127.0.0.1:${dnsManagement}`, '-http01', '', '-https01', '', '-tlsalpn01', '']
   ])
   start(t, 'pebble', ['-config', file, '-dnsserver', `127.0.0.1:${dns}`])
@@ -78,6 +77,7 @@ function start(t: Scope, program: string, args: string[]): void {
   if (child.pid !== undefined) testLifeline().add(child.pid, exited)
   child.unref()
   t.teardown(() => {
+    child.ref()
     child.kill('SIGKILL')
     return exited
   })

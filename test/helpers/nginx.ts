@@ -1,4 +1,5 @@
 /** The real nginx with the project's configuration, on free ports, ended with the test. */
+import { existsSync } from 'node:fs'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findNginx, startNginx as launchNginx } from '../../infra/local/nginx.js'
@@ -23,6 +24,11 @@ export interface Nginx {
 
 /** Why tests with nginx are skipped, if they are. `make test` installs it. */
 export const withoutNginx = (await findNginx()) ? false : 'nginx is missing'
+
+/** Why tests that need nginx to ask Redis are skipped, if they are. */
+export const withoutRedisModule =
+  withoutNginx ||
+  (existsSync('/usr/share/lua/5.1/nginx/redis.lua') ? false : 'the modules of nginx for Redis are missing')
 
 export interface NginxSettings {
   /** Addresses of the gateways. */

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what Compose fills in, as it stands in the file
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -11,6 +12,8 @@ import { Config, readConfig } from '#schema/config'
 
 interface Service {
   image: string
+  profiles?: string[]
+  env_file?: string[]
   user?: string
   restart?: string
   ports?: string[]
@@ -33,6 +36,7 @@ interface Compose {
   volumes: Record<string, unknown>
 }
 
+const DOCKERFILES = ['infra/Dockerfile', 'infra/nginx/Dockerfile']
 const ROOT = join(import.meta.dirname, '../../..')
 const read = (path: string) => readFile(join(ROOT, path), 'utf8')
 const run = promisify(execFile)
@@ -45,7 +49,9 @@ const requiredSecrets = [...new Set([...source.matchAll(/\$\{(\w+):\?/g)].map(([
 const lasting = all.filter(([name]) => name !== 'migrate')
 
 t.test('C5 containers: every part is there, comes back by itself and is watched', async (t) => {
-  t.strictSame(Object.keys(services).sort(), ['consumer', 'gateway', 'migrate', 'postgres', 'redis'])
+  const parts = ['certbot', 'consumer', 'gateway', 'migrate', 'nginx', 'postgres', 'redis']
+  t.strictSame(Object.keys(services).sort(), parts)
+  t.strictSame(serviceOf('certbot').profiles, ['certbot'], 'only when asked for')
   for (const [name, { restart, healthcheck }] of lasting) {
     t.equal(restart, 'unless-stopped', name)
     t.ok(healthcheck?.test && !healthcheck.disable, `${name} has a health check`)
@@ -54,24 +60,43 @@ t.test('C5 containers: every part is there, comes back by itself and is watched'
   for (const name of ['gateway', 'consumer']) {
     t.match(serviceOf(name).depends_on, { migrate: { condition: 'service_completed_successfully' } }, name)
   }
+  t.match(serviceOf('nginx').depends_on, { gateway: { condition: 'service_healthy' } })
+  for (const name of ['nginx', 'gateway', 'consumer']) {
+    t.strictSame(serviceOf(name).env_file, ['infra/profiles/${PROFILE:-single}.env'], `${name} has a profile`)
+  }
 })
 
 t.test('C5 containers: data lie in named volumes', async (t) => {
   const mounted = all.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0] ?? ''))
   const named = mounted.filter((volume) => !volume.startsWith('.'))
-  t.strictSame(named.sort(), Object.keys(volumes).sort())
-  t.strictSame(named, ['postgres-data', 'redis-data'])
+  t.strictSame([...new Set(named)].sort(), Object.keys(volumes).sort())
+  t.strictSame([...new Set(named)].sort(), ['postgres-data', 'redis-data', 'tls'])
   const redis = await read('infra/redis/redis.conf')
   t.match(redis, /^appendonly yes$/m)
   t.match(redis, /^maxmemory-policy volatile-lru$/m)
 })
 
-t.test('B1 containers: one port is published, the databases sit on a network of their own', async (t) => {
-  const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]))
-  t.match(published, [['gateway', /^\$\{HOST:-127\.0\.0\.1\}:\$\{PORT:-3000\}:3000$/]])
-  t.equal(published.length, 1)
-  t.equal(networks.private?.internal, true)
-  for (const name of ['postgres', 'redis', 'migrate']) t.strictSame(serviceOf(name).networks, ['private'], name)
+t.test('B1 containers: nginx publishes 80 and 443, and nobody else anything', async (t) => {
+  const published = all.flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`))
+  t.strictSame(published, [
+    'nginx ${HOST:-127.0.0.1}:${HTTP_PORT:-80}:8080',
+    'nginx ${HOST:-127.0.0.1}:${HTTPS_PORT:-443}:8443'
+  ])
+})
+
+t.test('C5 containers: who need not meet cannot, and who calls nobody outside cannot', async (t) => {
+  const places = Object.fromEntries(all.map(([name, { networks }]) => [name, networks]))
+  t.strictSame(places, {
+    postgres: ['back'],
+    redis: ['back'],
+    migrate: ['back'],
+    nginx: ['front', 'public'],
+    certbot: ['public'],
+    gateway: ['front', 'back'],
+    consumer: ['back', 'outside']
+  })
+  t.match(networks, { front: { internal: true }, back: { internal: true } })
+  t.equal(serviceOf('gateway').environment?.TRUST_PROXY, '${TRUST_PROXY:-nginx}', 'C15 and nobody else')
 })
 
 t.test('A20 containers: none runs as root, writes to its image or gains rights', async (t) => {
@@ -83,19 +108,26 @@ t.test('A20 containers: none runs as root, writes to its image or gains rights',
       name
     )
   }
-  const dockerfile = await read('infra/Dockerfile')
-  t.match(dockerfile, /^USER [1-9]\d*:[1-9]\d*$/m)
-  t.match(dockerfile, /^HEALTHCHECK /m)
-  t.match(dockerfile, /^STOPSIGNAL SIGTERM$/m)
+  for (const name of DOCKERFILES) t.match(await read(name), /^USER [1-9]\d*:[1-9]\d*$/m, name)
+  t.match(await read('infra/Dockerfile'), /^STOPSIGNAL SIGTERM$/m)
+  t.match(await read('infra/nginx/Dockerfile'), /^STOPSIGNAL SIGQUIT$/m)
 })
 
 t.test('B17 containers: every base image comes from REGISTRY', async (t) => {
-  const dockerfile = await read('infra/Dockerfile')
-  const stages = [...dockerfile.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)]
-  const foreign = stages.map(([, image = '']) => image).filter((image) => !stages.some(([, , name]) => name === image))
-  const pulled = all.map(([, { image }]) => image).filter((image) => !image.includes('COMPOSE_PROJECT_NAME'))
+  const dockerfiles = await Promise.all(DOCKERFILES.map(read))
+  const stages = dockerfiles.flatMap((text) => [...text.matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)])
+  const own = [...stages.map(([, , name]) => name), 'tasks-from-${TASKS_SOURCE}']
+  const foreign = stages.map(([, image = '']) => image).filter((image) => !own.includes(image))
+  t.equal(foreign.length, 4)
   for (const image of foreign) t.match(image, /^\$\{REGISTRY\}\/[a-z]+:/)
-  for (const image of pulled) t.match(image, /^\$\{REGISTRY:-docker.io\/library\}\/[a-z]+:\d/)
+  const pulled = all.filter(([, { image }]) => !image.includes('COMPOSE_PROJECT_NAME'))
+  t.strictSame(pulled.map(([name]) => name).sort(), ['certbot', 'postgres', 'redis'])
+  for (const [name, { image }] of pulled) {
+    const of = name === 'certbot' ? /^\$\{CERTBOT_IMAGE:-/ : /^\$\{REGISTRY:-docker.io\/library\}\/[a-z]+:\d/
+    t.match(image, of, name)
+  }
+  const script = await read('infra/containers.sh')
+  t.match(script, 'CERTBOT_IMAGE "${registry:+${registry%/library}/certbot/certbot:latest}"', 'that one too')
 })
 
 t.test('A14 containers: secrets have no default, and the services never see that of the owner', async (t) => {
@@ -105,7 +137,8 @@ t.test('A14 containers: secrets have no default, and the services never see that
 })
 
 t.test('containers: every setting reaches both services', async (t) => {
-  const settings = Object.keys(Config.properties).filter((name) => name !== 'DATABASE_OWNER_URL')
+  // the profile comes from its file, which tells its name
+  const settings = Object.keys(Config.properties).filter((name) => !['DATABASE_OWNER_URL', 'PROFILE'].includes(name))
   const { SHUTDOWN_GRACE_MS } = readConfig({
     SECRET_KEY: 'x'.repeat(32),
     API_KEY: 'x'.repeat(32),

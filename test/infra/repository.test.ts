@@ -18,10 +18,12 @@ const LOCAL_SETTINGS = [
   'DATA_DIR',
   'COMPOSE_PROJECT_NAME',
   'REGISTRY',
-  'PROFILE',
   'HTTP_PORT',
   'HTTPS_PORT',
   'DOMAIN',
+  'ACME_EMAIL',
+  'ACME_SERVER',
+  'CERTBOT_IMAGE',
   'REQUESTS_PER_SECOND',
   'CONNECTIONS_PER_ADDRESS',
   'TASKS_SOURCE',
@@ -30,7 +32,7 @@ const LOCAL_SETTINGS = [
 ]
 // Of the system, of make's arguments, of the containers, or told nginx by whoever starts it: nobody sets them for an installation.
 const NOT_SETTINGS =
-  /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SERVICE|FOLLOW|DOWN|POSTGRES_\w+|(NGINX|TLS)_DIR|NGINX_PROGRAM|GATEWAYS|HTTPS?_LISTEN|ACCESS_LOG)$/
+  /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SERVICE|FOLLOW|DOWN|POSTGRES_\w+|(NGINX|TLS)_DIR|NGINX_PROGRAM|GATEWAYS|HTTPS?_LISTEN|ACCESS_LOG|TASKS_REDIS|COMPOSE_FILE)$/
 
 t.test('C8 .env.example has every setting that the code reads, and no other', async (t) => {
   const example = await read('.env.example')

@@ -156,7 +156,11 @@ else {
     async (t) => {
       const tlsDir = await makeFolder(t)
       const upstream = await startEcho(t)
-      const waiting = await startNginx(t, { gateways: [upstream.url], tlsDir, env: { DOMAIN: 'bees.example' } })
+      const waiting = await startNginx(t, {
+        gateways: [upstream.url],
+        tlsDir,
+        env: { ACME_EMAIL: 'keeper@bees.example' }
+      })
       t.equal((await ask(`${waiting.url}/api/health`)).status, 301, 'one is on its way')
       const open = await startNginx(t, { gateways: [upstream.url], tlsDir })
       t.equal((await ask(`${open.url}/api/health`)).status, 200, 'none is asked for')
@@ -179,7 +183,7 @@ else {
       const upstream = await startEcho(t)
       const DOMAIN = 'bees.example,www.bees.example'
       const nginx = await startNginx(t, { gateways: [upstream.url], tlsDir, env: { DOMAIN } })
-      const authority = await startAuthority(t, folder, Number(new URL(nginx.url).port))
+      const authority = await startAuthority(t, folder, { httpPort: Number(new URL(nginx.url).port) })
       const certbot = (...args: string[]) =>
         run('sh', [script('certbot.sh'), 'once', ...args], {
           env: {

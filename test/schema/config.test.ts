@@ -44,7 +44,7 @@ t.test('D12 a wrong value is one line that names the setting and what it must be
     DATABASE_URL: ['mysql://db/x', 'must be an address such as postgres://'],
     DATABASE_OWNER_URL: ['postgres://db:99999/x', 'must be an address such as postgres://'],
     REDIS_URL: ['localhost:6379', 'must be an address such as redis://'],
-    TRUST_PROXY: ['10.0.0.0/8, nginx', 'must be addresses such as 10.0.0.1'],
+    TRUST_PROXY: ['10.0.0.0/8, nginx:80', 'must be addresses such as 10.0.0.1'],
     COMMIT_DEADLINE_MS: ['1e3', 'must be a whole number']
   }
   for (const [name, [value, complaint]] of Object.entries(wrong)) {
@@ -161,12 +161,44 @@ t.test('OUTSIDE_ALLOW takes hosts, addresses and networks, each with or without 
 })
 
 t.test('TRUST_PROXY takes addresses, networks and names', async (t) => {
-  for (const value of ['10.0.0.1', '10.0.0.0/8, loopback', '::1', 'fd00::/8', 'uniquelocal']) {
+  for (const value of [
+    '10.0.0.1',
+    '10.0.0.0/8, loopback',
+    '::1',
+    'fd00::/8',
+    'uniquelocal',
+    'nginx',
+    'proxy.intranet.example, 10.0.0.1'
+  ]) {
     t.equal(readConfig({ ...NEEDED, TRUST_PROXY: value }).TRUST_PROXY, value)
   }
-  for (const value of ['10.0.0.1/33', 'fd00::/129', '10.0.0.0/8/9', '10.0.0', 'true', '1', ',']) {
+  for (const value of [
+    '10.0.0.1/33',
+    'fd00::/129',
+    '10.0.0.0/8/9',
+    '10.0.0',
+    'true',
+    '1',
+    ',',
+    'nginx:80',
+    'a b',
+    '-a',
+    'a..b'
+  ]) {
     t.equal(faultsOf({ ...NEEDED, TRUST_PROXY: value }).length, 1, `${value} is refused`)
   }
+})
+
+t.test('A7 A8 A9 a profile sets what is not set by itself', async (t) => {
+  t.match(readConfig({ ...NEEDED, PROFILE: 'cluster' }), { WEB_CONCURRENCY: 4, PORT: 5000, KEEP_ALIVE_MS: 5_000 })
+  t.match(readConfig({ ...NEEDED, PROFILE: 'tuned' }), { WEB_CONCURRENCY: 4, REQUEST_TIMEOUT_MS: 30_000 })
+  t.match(readConfig({ ...NEEDED, PROFILE: 'single' }), { WEB_CONCURRENCY: 1, PORT: 8000 })
+  t.match(readConfig(NEEDED), { WEB_CONCURRENCY: 1, PORT: 3000 }, 'none is asked for')
+  t.match(readConfig({ ...NEEDED, PROFILE: 'cluster', PORT: '81', WEB_CONCURRENCY: '' }), {
+    PORT: 81,
+    WEB_CONCURRENCY: 4
+  })
+  t.match(faultsOf({ ...NEEDED, PROFILE: '../../.env' })[0], /^PROFILE must be one of/)
 })
 
 t.test('E2 a start with exactly the names of other set-ups works', async (t) => {

@@ -160,3 +160,11 @@ t.test('at the limit of open jobs a repeat is answered again, and what was not a
   for (let i = 0; i < 5; i++) t.equal((await stack.post('/async/contact', CONTACT)).status, 503)
   await stack.postgres.start()
 })
+
+t.test('C15 it starts with proxies that it knows by name, found or not', async (t) => {
+  for (const TRUST_PROXY of ['localhost', 'nobody.invalid', '10.0.0.1, localhost']) {
+    const app = buildGateway({ config: testConfig({ TRUST_PROXY }), registry, die })
+    t.teardown(() => app.close())
+    await t.resolves(async () => void (await app.ready()), TRUST_PROXY)
+  }
+})

@@ -59,7 +59,7 @@ t.test('an address that no client can use, or a host that is no address, is name
       /^DATABASE_URL names a file as sslcert that cannot be read /
     ],
     [{ REDIS_URL: 'redis://cache/canary' }, /^REDIS_URL must be an address such as redis:/],
-    [{ TRUST_PROXY: 'nginx' }, /^TRUST_PROXY must be addresses such as/],
+    [{ TRUST_PROXY: 'http://nginx' }, /^TRUST_PROXY must be addresses such as/],
     [{ HOST: '999.1.1.1' }, /^HOST: 999\.1\.1\.1 is no address of this machine: set another/],
     [{ HOST: '192.0.2.1' }, /^HOST: 192\.0\.2\.1 is no address of this machine: set another/],
     [{ DEFAULT_FORM: 'nope' }, /^DEFAULT_FORM: there is no form 'nope'; choose one of: contact, damage-report, /]

@@ -63,6 +63,9 @@ test: build ## run the whole test suite (TESTS=build/test/jobs.test.js for one f
 test-compose: build ## test the containers for real; needs a Docker engine
 	node build/test/compose/run.js
 
+api: build ## write the API description and its Postman collection
+	node build/infra/postman/generate.js
+
 lint: $(INSTALLED) ## check style, layers and types
 	node_modules/.bin/biome check .
 	node_modules/.bin/tsc -p . --noEmit
@@ -90,4 +93,4 @@ build/.sources: always
 	mkdir -p build
 	echo '$(SOURCES)' | cmp -s - $@ || { rm -rf build && mkdir build && echo '$(SOURCES)' > $@; }
 
-.PHONY: help up down clean logs ps sh psql prune deps dev tls migrate seed dead user test test-compose lint bench chaos build always
+.PHONY: help up down clean logs ps sh psql prune deps dev tls migrate seed dead user test test-compose api lint bench chaos build always

@@ -7,7 +7,8 @@ import { openLogFile } from './log-files.js'
 import { findNginx, startNginx } from './nginx.js'
 import { choosePort } from './ports.js'
 import { findServerUser } from './postgres-binaries.js'
-import { type ServersOptions, serversFolder } from './servers.js'
+import { serversFolder } from './servers.js'
+import type { ServicesOptions } from './services.js'
 import { onlyNginxSettings } from './settings.js'
 import { findCertificate, tlsFolder } from './tls.js'
 
@@ -24,16 +25,16 @@ export const proxyOf = (host: string) => (['0.0.0.0', '::', 'localhost'].include
 /** Where nginx may read the list of tasks, when it is asked to: it knows no passwords, and one database. */
 function redisOf({ TASKS_SOURCE, REDIS_URL }: Environment): Environment {
   if (TASKS_SOURCE !== 'redis' || !REDIS_URL) return {}
-  const { protocol, password, pathname, host } = new URL(REDIS_URL)
+  const { protocol, password, pathname, hostname, port } = new URL(REDIS_URL)
   if (protocol !== 'redis:' || password || !/^\/?0?$/.test(pathname))
     throw new Error('TASKS_SOURCE=redis needs a REDIS_URL such as redis://127.0.0.1:6379, without a password')
-  return { TASKS_REDIS: host }
+  return { TASKS_REDIS: `${hostname}:${port || 6379}` }
 }
 
 /** Starts it and answers where it listens; says so when it is not there. The gateway answers without it, too. */
-export async function startFront(options: ServersOptions, gateway: string): Promise<string | undefined> {
-  const { settings, lifeline, say, signal, onService, onRestart } = options
-  const { dataDir, host, environment } = settings
+export async function startFront(options: ServicesOptions, gateway: string): Promise<string | undefined> {
+  const { settings, environment, lifeline, say, signal, onService, onRestart } = options
+  const { dataDir, host } = settings
   const program = await findNginx()
   if (!program) return void say('nginx is not installed here: the gateway answers without it')
   const port = settings.httpPort ?? (await choosePort(dataDir, 'nginx', HTTP_PORT, host))

@@ -34,6 +34,8 @@ declare module 'fastify' {
     /** Hook of a part that is open: knows who shows good credentials; 401 only for bad ones. */
     identify: onRequestHookHandler
     accounts: Accounts & { sessions: Sessions; keys: Keys; browsers: Browsers }
+    /** Who sends a request, for those who refuse in their own way: null when nothing was shown, undefined when it is not good. */
+    whoSends: (request: FastifyRequest) => Identity | Promise<Identity>
   }
   interface FastifyRequest {
     /** Who sends it; null when nobody said. */
@@ -92,6 +94,7 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
       if (identity instanceof Promise) identity.then(settle, done)
       else settle(identity)
     }
+  app.decorate('whoSends', identify)
   app.decorate('identify', hook(false))
   app.decorate('requireLogin', hook(true))
 

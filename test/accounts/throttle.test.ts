@@ -101,6 +101,25 @@ t.test('without Redis each gateway holds guesses up by itself', async (t) => {
   t.equal((await askTokens(stack, { grant_type: 'password', username: 'ada', password: PASSWORD })).status, 200)
 })
 
+t.test('a flood of log-ins holds up nobody else: few are hashed at once, some wait, the rest are 503', async (t) => {
+  const answers = inParallel(
+    [...Array(400).keys()],
+    (i) => attempt(`flood-${i}`, 'a guess', `198.18.${i >> 8}.${i & 255}`),
+    400
+  )
+  const times: number[] = []
+  for (let i = 0; i < 30; i++) {
+    const began = performance.now()
+    t.equal((await stack.get('/healthz')).status, 200)
+    times.push(performance.now() - began)
+  }
+  const { 400: looked = 0, 503: refused = 0 } = tally(await answers)
+  t.equal(looked + refused, 400)
+  t.ok(looked >= 100 && refused > 0, `${looked} looked at, ${refused} refused`)
+  const sorted = times.toSorted((a, b) => a - b)
+  t.ok((sorted[15] ?? 0) < 250, `half of the others within ${sorted[15]} ms`)
+})
+
 t.test('pauses double up to their bound', async (t) => {
   const away = { eval: () => Promise.reject(new Error('away')) } as never // a Redis that never answers
   const { take, forgive } = createThrottle({ redis: away, prefix: '', secret: 'x'.repeat(32) })

@@ -61,7 +61,9 @@ async function security(app: FastifyInstance, { secret, corsOrigins = [] }: Secu
   })
   addOrigins(app, corsOrigins)
   app.decorateReply('shared', function (this: FastifyReply) {
-    return this.header('cache-control', 'public, max-age=0, s-maxage=1')
+    // what somebody known is shown is theirs, and what another site's page is told is that site's
+    const { principal, headers } = this.request
+    return principal || headers.origin ? this : this.header('cache-control', 'public, max-age=0, s-maxage=1')
   })
 
   const addressOf = createAddressOf(secret)

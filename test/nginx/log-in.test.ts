@@ -18,7 +18,7 @@ t.test(
   'C15 a browser logs in through the front: origin and cookie are the outside’s',
   { skip: withoutNginx },
   async (t) => {
-    const stack = await startStack(t, { TRUST_PROXY: 'loopback' })
+    const stack = await startStack(t, { TRUST_PROXY: 'loopback', CORS_ORIGINS: 'https://app.example' })
     await createUser(stack, 'ada')
     const tlsDir = await mkdtemp(join(tmpdir(), 'beeline-tls-'))
     await run('chmod', ['755', tlsDir])
@@ -41,6 +41,18 @@ t.test(
       const page = async (headers = {}) => (await get('/sync/contact', { accept: 'text/html', ...headers })).text()
       t.match([await page({ cookie }), await page({ cookie })], [/csrf_token/, /csrf_token/])
       t.notMatch(await page(), /csrf_token/, 'nobody is given the page of somebody')
+      const front = async (headers = {}) => (await get('/', { accept: 'text/html', ...headers })).text()
+      t.match(await front(), 'Log in')
+      t.match(await front({ cookie }), 'Account')
+      t.match(await front(), 'Log in')
+
+      t.notOk((await get('/openapi.json')).headers.has('access-control-allow-origin'))
+      const told = await get('/openapi.json', { origin: 'https://app.example' })
+      t.equal(
+        told.headers.get('access-control-allow-origin'),
+        'https://app.example',
+        'kept answers are not for other sites'
+      )
     })
 
     await t.test('over https', async (t) => {

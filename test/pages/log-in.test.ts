@@ -159,6 +159,8 @@ t.test('a cookie without our token changes nothing, whoever sends it', async (t)
     /^beeline-session=[\da-f-]{36}\.[\w-]{43}; Max-Age=2592000; Path=\/; HttpOnly; SameSite=Lax$/
   )
   t.equal((await stack.get('/api/users/me', { cookie })).status, 200, 'it reads')
+  const front = await stack.get('/', { cookie, accept: 'text/html' })
+  t.equal(front.headers.get('cache-control'), 'no-store', 'a page of somebody known is kept nowhere')
   const page = await (await stack.get('/account', { cookie, accept: 'text/html' })).text()
   const [, token = ''] = /name="csrf_token" value="([\w-]{43})"/.exec(page) ?? []
   const send = (headers: Record<string, string>) =>

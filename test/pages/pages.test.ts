@@ -203,6 +203,9 @@ t.test('the home page lists the forms with both ways in; a program gets the same
 t.test('the home page says so when there is no form yet', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
+  app.decorateReply('shared', function () {
+    return this
+  })
   await app.register(problems).register(pages, { name: 'Test' })
   await app.register(home, { name: 'Test', description: '', registry: { forms: new Map(), jobs: new Map() } })
   const answer = await app.inject({ url: '/', headers: { accept: BROWSER } })

@@ -17,7 +17,6 @@ export function addOrigins(app: FastifyInstance, allowed: readonly string[]): vo
 
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers
-    if (known.size) reply.header('vary', 'origin')
     if (origin === undefined) return done()
     if (known.has(origin)) allow(origin, reply)
     else if (isForeign(origin, request)) {
@@ -25,6 +24,14 @@ export function addOrigins(app: FastifyInstance, allowed: readonly string[]): vo
     }
     done()
   })
+
+  // last of all, for pages and the home say what else they differ by
+  if (known.size) {
+    app.addHook('onSend', (_request, reply, _payload, done) => {
+      reply.header('vary', [reply.getHeader('vary') ?? [], 'origin'].flat().join(', '))
+      done()
+    })
+  }
 
   // of all paths: a preflight carries no credentials, so that it could not be answered behind the log-in
   app.options('*', { schema: { hide: true } }, ({ headers }, reply) => {

@@ -32,6 +32,22 @@ t.test('C12 an origin of the list may call with credentials, and is told what it
   }
 })
 
+t.test('C12 what depends on the origin says so, also in answers that depend on more', async (t) => {
+  for (const [path, accept] of [
+    ['/api/jobs', 'application/json'],
+    ['/api/jobs', 'text/html'],
+    ['/sync/contact', 'text/html'],
+    ['/nothing', 'text/html'],
+    ['/', 'application/json']
+  ] as const) {
+    for (const origin of [FRIEND, own]) {
+      const answer = await stack.get(path, { accept, origin })
+      t.match(answer.headers.get('vary'), /\borigin\b/, `${path} ${accept}`)
+      if (path === '/') t.match(answer.headers.get('vary'), /\baccept\b/)
+    }
+  }
+})
+
 t.test('C12 no other origin is ever echoed', async (t) => {
   const others = [
     ...[

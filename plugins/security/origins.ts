@@ -52,9 +52,13 @@ function allow(origin: string, reply: FastifyReply): void {
   })
 }
 
-/** Whether a page of another site sends something by the power of its visitor's browser: programs show who they are. */
+/**
+ * Whether a page of another site sends something by the power of its visitor's browser: programs show who they are. What a proxy in
+ * front asked for (Basic) shows nothing: a browser sends it whoever asks it to.
+ */
 function isForeign(origin: string, { method, headers, host, protocol }: FastifyRequest): boolean {
-  if (READING.has(method) || headers.authorization || headers['x-api-key']) return false
+  const { authorization = '', 'x-api-key': key } = headers
+  if (READING.has(method) || key || /^bearer /i.test(authorization)) return false
   if (!URL.canParse(origin)) return true
   const page = new URL(origin)
   // over http nobody knows what the browser had, unless a trusted proxy said so

@@ -100,6 +100,8 @@ t.test(
         const answer = await stack.postForm(path, form, { origin })
         t.equal(answer.status, 403, `${origin} ${path}`)
         t.match(await answer.json(), { code: 'ORIGIN_MISMATCH' })
+        const basic = await stack.postForm(path, form, { origin, authorization: 'Basic cHJveHk6c2VjcmV0' })
+        t.equal(basic.status, 403, 'a browser adds the Basic of a proxy by itself')
       }
     }
     t.strictSame(await stack.sql('select from submissions'), [], 'nothing was stored')

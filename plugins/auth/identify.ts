@@ -106,8 +106,6 @@ function toPrincipal({ userId, role }: { userId: string; role: Role }, scopes: s
   return { userId, scopes, role: role === 'operator' && scopes.includes('operate') ? 'operator' : 'user' }
 }
 
-/** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. */
+/** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. One without a token is ours, and not good. */
 const readBearer = (authorization: string) =>
-  authorization.slice(0, BEARER.length).toLowerCase() === BEARER ? authorization.slice(BEARER.length).trim() : undefined
-
-const BEARER = 'bearer '
+  authorization.slice(0, 7).trimEnd().toLowerCase() === 'bearer' ? authorization.slice(7).trim() : undefined

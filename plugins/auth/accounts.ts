@@ -77,7 +77,7 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
       const hash = password.length <= LONGEST ? user?.passwordHash : undefined
       const isRight = await passwords.verify(password.slice(0, LONGEST), hash)
       if (!user || !isRight) return undefined
-      await throttle.forgive(guess)
+      await throttle.forgive(guess, { stranger: !user.known })
       if (hash && passwords.isOutdated(hash)) {
         await renewHash(app.pg, { id: user.id, from: hash, to: await passwords.hash(password) })
       }

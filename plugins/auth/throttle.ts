@@ -49,10 +49,10 @@ const TAKE = `
   end
   return 0`
 
-/** Gives one attempt back to each bucket. */
+/** Gives one attempt back to each bucket, never more than there are: else log-ins would pay for guesses. */
 const FORGIVE = `
   for _, key in ipairs(KEYS) do
-    if redis.call('exists', key) == 1 then
+    if tonumber(redis.call('hget', key, 'attempts') or 0) > 0 then
       redis.call('hincrby', key, 'attempts', -1)
       redis.call('hdel', key, 'next')
     end
@@ -89,9 +89,9 @@ export function createThrottle({ redis, prefix, secret }: ThrottleOptions) {
     /** For addresses from which nobody has logged in to the account before: who guesses from many holds up none of the others. */
     takeFromStranger: (guess: Guess) => take(byAccount(guess)),
 
-    /** It was no guess. */
-    async forgive(guess: Guess): Promise<void> {
-      const buckets = [...both(guess), ...byAccount(guess)]
+    /** It was no guess: gives back what was taken. */
+    async forgive(guess: Guess, { stranger = false } = {}): Promise<void> {
+      const buckets = [...both(guess), ...(stranger ? byAccount(guess) : [])]
       const keys = buckets.map(({ name }) => prefix + name)
       await redis.eval(FORGIVE, keys.length, ...keys).catch(() => local.forgive(buckets))
     }

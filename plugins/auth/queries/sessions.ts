@@ -17,6 +17,8 @@ export interface LiveSession {
 export interface NewSession {
   id: string
   userId: string
+  /** Of the password that was shown. */
+  passwordSetAt: string | null
   kind: 'browser' | 'tokens'
   secretHash?: Buffer
   scopes: readonly string[]
@@ -26,17 +28,34 @@ export interface NewSession {
   hours: number
 }
 
-export async function insertSession(db: Queryable, session: NewSession, refreshHash?: Buffer): Promise<void> {
-  const { id, userId, kind, secretHash, scopes, address, userAgent, hours } = session
-  await db.query({
+/** Answers whether it began: not when the password was changed, or the account shut, since the password was shown. */
+export async function insertSession(db: Queryable, session: NewSession, refreshHash?: Buffer): Promise<boolean> {
+  const { id, userId, passwordSetAt, kind, secretHash, scopes, address, userAgent, hours } = session
+  const { rowCount } = await db.query({
     name: 'insert_session',
     text: `with session as (
              insert into sessions (id, user_id, kind, secret_hash, scopes, address, user_agent, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(hours => $8)) returning id
+             select $1, id, $3, $4, $5, $6, $7, now() + make_interval(hours => $8) from users
+              where id = $2 and disabled_at is null and password_changed_at is not distinct from $10::timestamptz for share
+             returning id
+           ), token as (
+             insert into refresh_tokens (hash, session_id) select $9, id from session where $9::bytea is not null
            )
-           insert into refresh_tokens (hash, session_id) select $9, id from session where $9::bytea is not null`,
-    values: [id, userId, kind, secretHash ?? null, scopes, address, userAgent, hours, refreshHash ?? null]
+           select id from session`,
+    values: [
+      id,
+      userId,
+      kind,
+      secretHash ?? null,
+      scopes,
+      address,
+      userAgent,
+      hours,
+      refreshHash ?? null,
+      passwordSetAt
+    ]
   })
+  return rowCount === 1
 }
 
 /** A log-in holds until it was ended, its time is over, or nobody used it for so many hours. */

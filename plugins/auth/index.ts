@@ -122,7 +122,8 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
     const scope = scopeOf(route.method, route.config)
     route.config = { ...route.config, scope } // so that no request works it out
     const ways: Record<string, string[]>[] = [{ oauth2: [scope] }, { bearer: [] }, { apiKey: [] }, { session: [] }]
-    const response = { 401: ProblemAnswer, 403: ProblemAnswer, ...Object(route.schema?.response) }
+    const refusals = { 401: ProblemAnswer, 403: ProblemAnswer, ...(!optional && { 429: ProblemAnswer }) }
+    const response = { ...refusals, ...Object(route.schema?.response) }
     route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })
 }

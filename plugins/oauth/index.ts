@@ -53,7 +53,7 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
     return answer
   }
 
-  const options = { errorHandler: answerError, attachValidation: true }
+  const options = { errorHandler: answerError, attachValidation: true, preValidation: app.logInLimit }
   app.post('/api/oauth/token', { schema: tokenContract, ...options }, async (request, reply: FastifyReply) => {
     const fields = readFields(request)
     readClient(request, fields)
@@ -81,5 +81,5 @@ export default fp(oauth, {
   name: 'oauth',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts', 'addressOf'] }
+  decorators: { fastify: ['accounts', 'addressOf', 'logInLimit'] }
 })

@@ -38,6 +38,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who sends it; null when nobody said. */
     principal: Principal | null
+    /** Whether what let it in is good still, at most a second ago: for answers that go on. */
+    stillHolds: () => Promise<boolean>
     /** What a page's forms must carry back when a browser is logged in; else ''. */
     csrfToken: () => string
   }
@@ -66,6 +68,10 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
 
   app.decorate('accounts', { ...accounts, sessions, keys, browsers })
   app.decorateRequest('principal', null)
+  app.decorateRequest('stillHolds', async function (this: FastifyRequest) {
+    // while it cannot be looked up it holds: the database is away then, and there is nothing to tell
+    return Boolean(await Promise.resolve(identify(this)).catch(() => true))
+  })
   app.decorateRequest('csrfToken', function (this: FastifyRequest) {
     const { browser, sessionId } = this.principal ?? {}
     return browser && sessionId ? browsers.tokenOf(sessionId) : ''

@@ -101,6 +101,17 @@ t.test('Redis holds no name and no address', async (t) => {
   t.notMatch(keys.join('\n'), /ada|emil|192\.0|203\.0/)
 })
 
+t.test('a Redis that hangs makes nobody wait long', async (t) => {
+  await stack.redis.freeze()
+  const began = performance.now()
+  t.equal((await attempt('grace', PASSWORD, '192.0.2.66')).status, 200)
+  t.ok(performance.now() - began < 2_500, `${performance.now() - began} ms`)
+  const statuses: number[] = []
+  for (let i = 0; i < 7; i++) statuses.push((await attempt('grace', `guess ${i}`, '192.0.2.66')).status)
+  t.equal(statuses.at(-1), 429, 'and no guesser is let through')
+  await stack.redis.thaw()
+})
+
 t.test('without Redis each gateway holds guesses up by itself', async (t) => {
   await stack.redis.kill()
   const answers = await inParallel([...Array(60).keys()], (i) => attempt('ada', `guess ${i}`, '192.0.2.77'), 10)

@@ -93,14 +93,15 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
     async refresh(token: string, scopes?: readonly string[]): Promise<TokenAnswer | 'too much' | undefined> {
       if (!REFRESH_TOKEN.test(token)) return undefined
       const following = next(token)
-      const family = await rotate(app.pg, { hash: sha256(token), nextHash: sha256(following), idleHours })
+      const hashes = { hash: sha256(token), nextHash: sha256(following) }
+      const family = await rotate(app.pg, { ...hashes, idleHours, ...(scopes && { scopes }) })
       if (!family) return undefined
       if (family.reused) {
         recent.forget(family.sessionId)
         app.log.warn({ sessionId: family.sessionId }, 'a refresh token came again: its log-in is ended')
         return undefined
       }
-      if (scopes?.some((scope) => !family.scopes.includes(scope))) return 'too much'
+      if (!family.fits) return 'too much'
       const session = { id: family.sessionId, userId: family.userId, scopes: scopes ?? family.scopes }
       return answer(session, following)
     },

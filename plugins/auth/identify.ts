@@ -70,7 +70,7 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers,
 
   async function check(shown: string, credential: string): Promise<Identity> {
     const found = await look(credential)
-    if (found) known.set(shown, found)
+    if (found && shown.length <= LONGEST_KNOWN) known.set(shown, found)
     else known.delete(shown)
     return found?.principal
   }
@@ -94,6 +94,9 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers,
     return recall(COOKIE + cookie) ?? check(COOKIE + cookie, COOKIE + cookie).then((found) => found ?? null)
   }
 }
+
+/** One token can be shown in many ways, with more and more spaces: those are looked up each time. */
+const LONGEST_KNOWN = 2_000
 
 /** Before what a cookie holds, so that it is good as a cookie alone: no header can hold it. */
 const COOKIE = '\0'

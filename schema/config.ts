@@ -78,7 +78,7 @@ export const Config = Type.Object(
       120,
       1,
       100_000_000,
-      'submissions that one user, or one anonymous address, may send in a minute'
+      'submissions that one user, or one anonymous address, may send in a minute, and log-ins'
     ),
     REQUESTS_PER_MINUTE: count(
       6_000,

@@ -26,7 +26,7 @@ export const meContract = {
 
 export const changePasswordContract = {
   summary: 'Change my password',
-  description: 'Ends my other log-ins.',
+  description: 'Ends my other log-ins. Keys stay until they are revoked.',
   tags,
   body: Type.Object({ current: Type.String({ minLength: 1, maxLength: 128 }), password: Password }, strict),
   response: { 204: Type.Null(), ...problems(400, 401, 403, 413, 415, 422, 429, 503) }

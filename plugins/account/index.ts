@@ -23,7 +23,7 @@ async function account(app: FastifyInstance) {
   app.get('/api/users/me/sessions', { schema: sessionsContract, config }, listSessions)
   app.delete('/api/users/me/sessions/:id', { schema: endSessionContract, config }, endSession)
   app.get('/api/users/me/keys', { schema: keysContract, config }, listKeys)
-  app.post('/api/users/me/keys', { schema: createKeyContract, config }, createKey)
+  app.post('/api/users/me/keys', { schema: createKeyContract, preValidation: app.submissionLimit, config }, createKey)
   app.delete('/api/users/me/keys/:id', { schema: revokeKeyContract, config }, revokeKey)
 }
 
@@ -31,5 +31,5 @@ export default fp(account, {
   name: 'account',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts', 'addressOf'], request: ['principal'] }
+  decorators: { fastify: ['accounts', 'addressOf', 'submissionLimit'], request: ['principal'] }
 })

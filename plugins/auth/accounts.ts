@@ -10,6 +10,7 @@ import {
   findPasswordLink,
   findUser,
   insertUser,
+  type LoggedIn,
   renewHash,
   setPassword,
   setPasswordByLink,
@@ -69,7 +70,7 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
     find: (id: string): Promise<UserRow | undefined> => findUser(app.pg, id),
 
     /** The user, if name and password are right. An unknown name costs the same. @throws problem 429 `TOO_MANY_ATTEMPTS` */
-    async logIn({ username, password, address }: Attempt): Promise<UserRow | undefined> {
+    async logIn({ username, password, address }: Attempt): Promise<LoggedIn | undefined> {
       const guess = { account: username.toLowerCase(), address }
       await throttle.take(guess)
       const user = await findLogin(app.pg, username, address)
@@ -77,7 +78,7 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
       const hash = password.length <= LONGEST ? user?.passwordHash : undefined
       const isRight = await passwords.verify(password.slice(0, LONGEST), hash)
       if (!user || !isRight) return undefined
-      await throttle.forgive(guess)
+      await throttle.forgive(guess, { stranger: !user.known })
       if (hash && passwords.isOutdated(hash)) {
         await renewHash(app.pg, { id: user.id, from: hash, to: await passwords.hash(password) })
       }
@@ -100,7 +101,9 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
       refuseWeak(password, known.username)
       const passwordHash = await passwords.hash(password)
       sessions.forget(
-        await setPassword(app.pg, { userId, passwordHash, ...(sessionId && { exceptSession: sessionId }) })
+        await app.pg.transact((tx) =>
+          setPassword(tx, { userId, passwordHash, ...(sessionId && { exceptSession: sessionId }) })
+        )
       )
     },
 
@@ -110,7 +113,9 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
       const known = await findPasswordLink(app.pg, hash)
       if (!known) throw linkGone()
       refuseWeak(password, known.username)
-      const ended = await setPasswordByLink(app.pg, { hash, passwordHash: await passwords.hash(password) })
+      const passwordHash = await passwords.hash(password)
+      const { userId } = known
+      const ended = await app.pg.transact((tx) => setPasswordByLink(tx, { hash, userId, passwordHash }))
       if (!ended) throw linkGone()
       sessions.forget(ended)
     }

@@ -70,7 +70,7 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers,
 
   async function check(shown: string, credential: string): Promise<Identity> {
     const found = await look(credential)
-    if (found) known.set(shown, found)
+    if (found && shown.length <= LONGEST_KNOWN) known.set(shown, found)
     else known.delete(shown)
     return found?.principal
   }
@@ -95,6 +95,9 @@ export function createIdentify({ apiKey, accessTokens, sessions, keys, browsers,
   }
 }
 
+/** One token can be shown in many ways, with more and more spaces: those are looked up each time. */
+const LONGEST_KNOWN = 2_000
+
 /** Before what a cookie holds, so that it is good as a cookie alone: no header can hold it. */
 const COOKIE = '\0'
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
@@ -106,8 +109,6 @@ function toPrincipal({ userId, role }: { userId: string; role: Role }, scopes: s
   return { userId, scopes, role: role === 'operator' && scopes.includes('operate') ? 'operator' : 'user' }
 }
 
-/** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. */
+/** Other schemes than Bearer are not ours, such as the Basic of a proxy in front. One without a token is ours, and not good. */
 const readBearer = (authorization: string) =>
-  authorization.slice(0, BEARER.length).toLowerCase() === BEARER ? authorization.slice(BEARER.length).trim() : undefined
-
-const BEARER = 'bearer '
+  authorization.slice(0, 7).trimEnd().toLowerCase() === 'bearer' ? authorization.slice(7).trim() : undefined

@@ -40,6 +40,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who sends it; null when nobody said. */
     principal: Principal | null
+    /** Whether what let it in is good still, at most a second ago: for answers that go on. */
+    stillHolds: () => Promise<boolean>
     /** What a page's forms must carry back when a browser is logged in; else ''. */
     csrfToken: () => string
   }
@@ -68,6 +70,10 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
 
   app.decorate('accounts', { ...accounts, sessions, keys, browsers })
   app.decorateRequest('principal', null)
+  app.decorateRequest('stillHolds', async function (this: FastifyRequest) {
+    // while it cannot be looked up it holds: the database is away then, and there is nothing to tell
+    return Boolean(await Promise.resolve(identify(this)).catch(() => true))
+  })
   app.decorateRequest('csrfToken', function (this: FastifyRequest) {
     const { browser, sessionId } = this.principal ?? {}
     return browser && sessionId ? browsers.tokenOf(sessionId) : ''
@@ -125,7 +131,8 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
     const scope = scopeOf(route.method, route.config)
     route.config = { ...route.config, scope } // so that no request works it out
     const ways: Record<string, string[]>[] = [{ oauth2: [scope] }, { bearer: [] }, { apiKey: [] }, { session: [] }]
-    const response = { 401: ProblemAnswer, 403: ProblemAnswer, ...Object(route.schema?.response) }
+    const refusals = { 401: ProblemAnswer, 403: ProblemAnswer, ...(!optional && { 429: ProblemAnswer }) }
+    const response = { ...refusals, ...Object(route.schema?.response) }
     route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })
 }

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { uuidv7 } from 'uuidv7'
-import type { Role, Scope, TokenAnswer } from '#schema/user'
+import type { Scope, TokenAnswer } from '#schema/user'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-tokens.js'
 import {
   deleteOldSessions,
@@ -16,6 +16,7 @@ import {
   rotate,
   touchSessions
 } from './queries/sessions.js'
+import type { LoggedIn } from './queries/users.js'
 import { createRecent, type RecentOptions } from './recent.js'
 import { keyFor, makeSecret, sha256 } from './secrets.js'
 
@@ -31,7 +32,7 @@ export interface SessionOptions {
 
 /** Who logs in, and from where. */
 export interface LogIn {
-  user: { id: string; role: Role }
+  user: Pick<LoggedIn, 'id' | 'passwordSetAt'>
   scopes: readonly Scope[]
   /** Keyed hash of the address. */
   address: string
@@ -58,6 +59,7 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
   const toRow = ({ user, scopes, address, userAgent }: LogIn, kind: NewSession['kind']): NewSession => ({
     id: uuidv7(),
     userId: user.id,
+    passwordSetAt: user.passwordSetAt,
     kind,
     scopes,
     address,
@@ -79,36 +81,37 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
     /** The same, if it was asked for a moment ago. */
     peek: recent.peek,
 
-    /** Begins a family of tokens. */
-    async issueTokens(logIn: LogIn): Promise<TokenAnswer> {
+    /** Begins a family of tokens; undefined when the password was changed since it was shown. */
+    async issueTokens(logIn: LogIn): Promise<TokenAnswer | undefined> {
       const session = toRow(logIn, 'tokens')
       const refreshToken = `ref_${makeSecret()}`
-      await insertSession(app.pg, session, sha256(refreshToken))
-      return answer(session, refreshToken)
+      const isBegun = await insertSession(app.pg, session, sha256(refreshToken))
+      return isBegun ? answer(session, refreshToken) : undefined
     },
 
     /** The next tokens of the family, for fewer scopes if asked; undefined when the token is not good, or no longer. */
     async refresh(token: string, scopes?: readonly string[]): Promise<TokenAnswer | 'too much' | undefined> {
       if (!REFRESH_TOKEN.test(token)) return undefined
       const following = next(token)
-      const family = await rotate(app.pg, { hash: sha256(token), nextHash: sha256(following), idleHours })
+      const hashes = { hash: sha256(token), nextHash: sha256(following) }
+      const family = await rotate(app.pg, { ...hashes, idleHours, ...(scopes && { scopes }) })
       if (!family) return undefined
       if (family.reused) {
         recent.forget(family.sessionId)
         app.log.warn({ sessionId: family.sessionId }, 'a refresh token came again: its log-in is ended')
         return undefined
       }
-      if (scopes?.some((scope) => !family.scopes.includes(scope))) return 'too much'
+      if (!family.fits) return 'too much'
       const session = { id: family.sessionId, userId: family.userId, scopes: scopes ?? family.scopes }
       return answer(session, following)
     },
 
-    /** Begins a browser's session; answers what its cookie holds. */
-    async openBrowser(logIn: LogIn): Promise<{ id: string; cookie: string }> {
+    /** Begins a browser's session; answers what its cookie holds, or undefined as `issueTokens`. */
+    async openBrowser(logIn: LogIn): Promise<string | undefined> {
       const session = toRow(logIn, 'browser')
       const cookie = `${session.id}.${makeSecret()}`
-      await insertSession(app.pg, { ...session, secretHash: sha256(cookie) })
-      return { id: session.id, cookie }
+      const isBegun = await insertSession(app.pg, { ...session, secretHash: sha256(cookie) })
+      return isBegun ? cookie : undefined
     },
 
     /** Ends the log-in that a refresh token belongs to. */

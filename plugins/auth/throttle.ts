@@ -3,6 +3,7 @@
  * up to a bound: nobody is locked out for good. Counted in Redis, and in this process alone while Redis is away.
  */
 import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { problem } from '#schema/problem'
 import { createBounded } from './bounded.js'
@@ -29,6 +30,8 @@ interface Bucket {
   mostMs: number
 }
 
+/** A Redis that takes longer is away, in ms. */
+const LATE_MS = 500
 /** How long attempts are remembered, in ms. */
 const KEEP_MS = 3_600_000
 const MOST = 100_000
@@ -49,10 +52,10 @@ const TAKE = `
   end
   return 0`
 
-/** Gives one attempt back to each bucket. */
+/** Gives one attempt back to each bucket, never more than there are: else log-ins would pay for guesses. */
 const FORGIVE = `
   for _, key in ipairs(KEYS) do
-    if redis.call('exists', key) == 1 then
+    if tonumber(redis.call('hget', key, 'attempts') or 0) > 0 then
       redis.call('hincrby', key, 'attempts', -1)
       redis.call('hdel', key, 'next')
     end
@@ -72,10 +75,16 @@ export function createThrottle({ redis, prefix, secret }: ThrottleOptions) {
   ]
   const byAccount = ({ account }: Guess): Bucket[] => [{ name: hash(`account ${account}`), free: 30, mostMs: 30_000 }]
 
-  async function take(buckets: Bucket[]): Promise<void> {
+  /** Rejects when Redis is away. */
+  function run(script: string, buckets: Bucket[], values: number[] = []): Promise<unknown> {
     const keys = buckets.map(({ name }) => prefix + name)
+    const late = sleep(LATE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('Redis is late')))
+    return Promise.race([redis.eval(script, keys.length, ...keys, ...values), late])
+  }
+
+  async function take(buckets: Bucket[]): Promise<void> {
     const bounds = buckets.flatMap(({ free, mostMs }) => [free, mostMs])
-    const waitMs = Number(await redis.eval(TAKE, keys.length, ...keys, ...bounds).catch(() => local.take(buckets)))
+    const waitMs = Number(await run(TAKE, buckets, bounds).catch(() => local.take(buckets)))
     if (waitMs <= 0) return
     throw problem(429, 'TOO_MANY_ATTEMPTS', 'too many attempts; wait a little before the next', {
       retryAfter: Math.ceil(waitMs / 1_000)
@@ -89,11 +98,10 @@ export function createThrottle({ redis, prefix, secret }: ThrottleOptions) {
     /** For addresses from which nobody has logged in to the account before: who guesses from many holds up none of the others. */
     takeFromStranger: (guess: Guess) => take(byAccount(guess)),
 
-    /** It was no guess. */
-    async forgive(guess: Guess): Promise<void> {
-      const buckets = [...both(guess), ...byAccount(guess)]
-      const keys = buckets.map(({ name }) => prefix + name)
-      await redis.eval(FORGIVE, keys.length, ...keys).catch(() => local.forgive(buckets))
+    /** It was no guess: gives back what was taken. */
+    async forgive(guess: Guess, { stranger = false } = {}): Promise<void> {
+      const buckets = [...both(guess), ...(stranger ? byAccount(guess) : [])]
+      await run(FORGIVE, buckets).catch(() => local.forgive(buckets))
     }
   }
 }

@@ -10,7 +10,7 @@ const COMMON = `
   chicken chocolate christian christine claudia computer cookie corvette cowboys daniel danielle default demo diamond dolphin
   dragon eagles einstein elephant elizabeth eminem facebook ferrari florida flower football forever freedom fuckyou gabriel
   garfield george ginger gizmodo google guest hannah hardcore harley hello heather helloworld hockey hunter iceman iloveyou
-  internet jackson january jasmine jennifer jessica jonathan jordan joshua justin killer kimberly lakers liverpool login london
+  internet jackson january jasmine jennifer jessica jonathan jordan joshua justin killer kimberly lakers letmein liverpool login london
   looking lovely loveme maggie manchester marina marlboro martin master matrix matthew maverick melissa mercedes merlin metallica
   michael michelle mickey midnight million minecraft monica monkey monster mustang naruto nathan natasha newyork nicholas nicole
   nothing october oliver onelove orange p@ssw0rd p@ssword pa55word pakistan parola pass passord passport passw0rd passwort password
@@ -26,7 +26,7 @@ const WORDS = new Set(COMMON)
 
 /** Why a password is too easy, if it is. */
 export function findWeakness(password: string, username: string): string | undefined {
-  const lower = password.toLowerCase()
+  const lower = password.normalize('NFKC').toLowerCase() // as it is hashed: wide letters are the same password
   const name = username.toLowerCase().split('@')[0] ?? ''
   if (name.length > 3 && lower.includes(name)) return 'must not contain the name of its user'
   if (new Set(lower).size < 4) return 'has too few different characters'

@@ -1,4 +1,4 @@
-/** Server-sent events of one job (HTML standard, 9.2): its state whenever it changes, until it ends. */
+/** Server-sent events of one job (HTML standard, 9.2): its state whenever it changes, until it ends, or its follower's credentials do. */
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findAsked, isOpen } from './find.js'
@@ -19,6 +19,7 @@ export async function followJob(request: FastifyRequest, reply: FastifyReply) {
     for (let open = true; open; ) {
       const progress = await watch.next(HEARTBEAT_MS)
       if (!progress && watch.isClosed()) return
+      if (!(await request.stillHolds())) return
       if (!progress) {
         yield ': still here\n\n'
         continue

@@ -56,5 +56,8 @@ export default fp(jobs, {
   name: 'jobs',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'], request: ['principal'] }
+  decorators: {
+    fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'],
+    request: ['principal', 'stillHolds']
+  }
 })

@@ -5,7 +5,7 @@ import { problem } from '#schema/problem'
 import { createCounts } from './counts.js'
 
 export interface LimitsOptions {
-  /** Submissions that one caller may send in a minute. Default 120. */
+  /** Submissions that one caller may send in a minute, and log-ins. Default 120. */
   submissionsPerMinute?: number
   /** Requests to the private part that one caller may send in a minute. Default 6000. */
   callsPerMinute?: number
@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Holds a caller to their submissions in a minute, over all routes with this hook together. */
     submissionLimit: preValidationHookHandler
+    /** The same for log-ins and refreshes, counted apart: each of them leaves a row. */
+    logInLimit: preValidationHookHandler
     /** The same for calls of the private part; after it is known who calls. */
     callLimit: onRequestHookHandler
   }
@@ -39,6 +41,12 @@ async function limits(app: FastifyInstance, options: LimitsOptions) {
     'submissionLimit',
     limit('submissions', submissionsPerMinute, (retryAfter) =>
       problem(429, 'TOO_MANY_SUBMISSIONS', 'too many submissions from you; wait a little', { retryAfter })
+    )
+  )
+  app.decorate(
+    'logInLimit',
+    limit('log-ins', submissionsPerMinute, (retryAfter) =>
+      problem(429, 'TOO_MANY_REQUESTS', 'too many log-ins from you; wait a little', { retryAfter })
     )
   )
   app.decorate(

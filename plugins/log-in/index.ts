@@ -22,6 +22,7 @@ async function logInPages(app: FastifyInstance) {
     '/login',
     {
       schema: logInContract,
+      preValidation: app.logInLimit,
       config: {
         showProblem: ({ detail }, { body }, reply) => {
           const { username, next } = Object(body)
@@ -52,7 +53,7 @@ async function logInPages(app: FastifyInstance) {
   const config = { scope: 'account' as const }
   app.get('/account', { schema: accountContract, config }, showAccount)
   app.post('/account/password', { schema: changePasswordContract, config }, changePassword)
-  app.post('/account/keys', { schema: createKeyContract, config }, createKey)
+  app.post('/account/keys', { schema: createKeyContract, preValidation: app.submissionLimit, config }, createKey)
   app.post('/account/keys/:id/revoke', { schema: rowContract('Revoke a key'), config }, revokeKey)
   app.post('/account/sessions/:id/end', { schema: rowContract('End a log-in'), config }, endSession)
 }
@@ -61,5 +62,9 @@ export default fp(logInPages, {
   name: 'log-in',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts', 'addressOf', 'submissionLimit'], request: ['principal'], reply: ['page'] }
+  decorators: {
+    fastify: ['accounts', 'addressOf', 'logInLimit', 'submissionLimit'],
+    request: ['principal'],
+    reply: ['page']
+  }
 })

@@ -21,14 +21,17 @@ export async function logIn(request: FastifyRequest, reply: FastifyReply) {
   const { username, password, next } = request.body as { username: string; password: string; next?: string }
   const address = addressOf(request)
   const user = await accounts.logIn({ username, password, address })
-  if (!user) throw problem(422, 'WRONG_LOGIN', 'name or password is wrong')
+  if (!user) throw wrong()
   const userAgent = request.headers['user-agent'] ?? ''
-  const { cookie } = await accounts.sessions.openBrowser({ user, scopes: scopesOf(user.role), address, userAgent })
+  const cookie = await accounts.sessions.openBrowser({ user, scopes: scopesOf(user.role), address, userAgent })
+  if (!cookie) throw wrong()
   const { browsers } = accounts
   browsers.set(request, reply, cookie)
   await endOwn(request)
   return reply.redirect(isOwnPath(next) ? next : '/account', 303)
 }
+
+const wrong = () => problem(422, 'WRONG_LOGIN', 'name or password is wrong')
 
 export async function logOut(request: FastifyRequest, reply: FastifyReply) {
   await endOwn(request)

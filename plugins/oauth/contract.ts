@@ -29,7 +29,7 @@ export const revokeContract = {
   tags,
   consumes,
   body: Type.Object({ token: Type.String({ maxLength: 2_000 }), token_type_hint: text(60, 'not needed') }),
-  response: { 200: Type.Null(), 400: TokenError, 401: TokenError, 503: ProblemAnswer }
+  response: { 200: Type.Null(), 400: TokenError, 401: TokenError, 429: ProblemAnswer, 503: ProblemAnswer }
 }
 
 const Address = Type.String({ maxLength: 2_000 })

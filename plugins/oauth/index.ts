@@ -34,13 +34,15 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
     if (!username || !password) throw refusal('invalid_request', 'username and password are needed')
     const address = app.addressOf(request)
     const user = await accounts.logIn({ username, password, address })
-    if (!user) throw refusal('invalid_grant', 'name or password is wrong')
+    if (!user) throw wrong()
     const own = scopesOf(user.role)
     // who asks for more is given what they may have, and told so (RFC 6749 §3.3)
     const scopes = (readScopes(scope) ?? own).filter((one) => own.includes(one))
     if (!scopes.length) throw refusal('invalid_scope', `you may have: ${own.join(' ')}`)
     const userAgent = request.headers['user-agent'] ?? ''
-    return accounts.sessions.issueTokens({ user, scopes, address, userAgent })
+    const answer = await accounts.sessions.issueTokens({ user, scopes, address, userAgent })
+    if (!answer) throw wrong()
+    return answer
   }
 
   async function byRefreshToken({ refresh_token: token, scope }: Fields) {
@@ -51,7 +53,7 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
     return answer
   }
 
-  const options = { errorHandler: answerError, attachValidation: true }
+  const options = { errorHandler: answerError, attachValidation: true, preValidation: app.logInLimit }
   app.post('/api/oauth/token', { schema: tokenContract, ...options }, async (request, reply: FastifyReply) => {
     const fields = readFields(request)
     readClient(request, fields)
@@ -73,9 +75,11 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
   app.get('/.well-known/oauth-authorization-server', { schema: metadataContract }, async () => metadata)
 }
 
+const wrong = () => refusal('invalid_grant', 'name or password is wrong')
+
 export default fp(oauth, {
   name: 'oauth',
   fastify: '5.x',
   encapsulate: true,
-  decorators: { fastify: ['accounts', 'addressOf'] }
+  decorators: { fastify: ['accounts', 'addressOf', 'logInLimit'] }
 })

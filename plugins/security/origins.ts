@@ -17,7 +17,6 @@ export function addOrigins(app: FastifyInstance, allowed: readonly string[]): vo
 
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers
-    if (known.size) reply.header('vary', 'origin')
     if (origin === undefined) return done()
     if (known.has(origin)) allow(origin, reply)
     else if (isForeign(origin, request)) {
@@ -25,6 +24,14 @@ export function addOrigins(app: FastifyInstance, allowed: readonly string[]): vo
     }
     done()
   })
+
+  // last of all, for pages and the home say what else they differ by
+  if (known.size) {
+    app.addHook('onSend', (_request, reply, _payload, done) => {
+      reply.header('vary', [reply.getHeader('vary') ?? [], 'origin'].flat().join(', '))
+      done()
+    })
+  }
 
   // of all paths: a preflight carries no credentials, so that it could not be answered behind the log-in
   app.options('*', { schema: { hide: true } }, ({ headers }, reply) => {
@@ -45,9 +52,13 @@ function allow(origin: string, reply: FastifyReply): void {
   })
 }
 
-/** Whether a page of another site sends something by the power of its visitor's browser: programs show who they are. */
+/**
+ * Whether a page of another site sends something by the power of its visitor's browser: programs show who they are. What a proxy in
+ * front asked for (Basic) shows nothing: a browser sends it whoever asks it to.
+ */
 function isForeign(origin: string, { method, headers, host, protocol }: FastifyRequest): boolean {
-  if (READING.has(method) || headers.authorization || headers['x-api-key']) return false
+  const { authorization = '', 'x-api-key': key } = headers
+  if (READING.has(method) || key || /^bearer /i.test(authorization)) return false
   if (!URL.canParse(origin)) return true
   const page = new URL(origin)
   // over http nobody knows what the browser had, unless a trusted proxy said so

@@ -15,7 +15,7 @@ export const registerContract = {
 
 export const resetPasswordContract = {
   summary: 'Choose a password with a one-time link',
-  description: 'Ends all log-ins of the account.',
+  description: 'Ends all log-ins of the account. Keys stay until they are revoked.',
   tags,
   body: Type.Object(
     { token: Type.String({ minLength: 1, maxLength: 100 }), password: Password },

@@ -5,6 +5,7 @@ import { Value } from 'typebox/value'
 import { ApiKey } from '#schema/user'
 import { bearer, createUser, logIn } from '../helpers/accounts.js'
 import { eventually } from '../helpers/eventually.js'
+import { inParallel } from '../helpers/in-parallel.js'
 import { KEY, startGateway } from '../helpers/processes.js'
 import { clientOf, startStack } from '../helpers/stack.js'
 
@@ -96,6 +97,15 @@ t.test('a key that has expired opens nothing', async (t) => {
   t.equal((await me(body.key)).status, 200)
   await stack.sql(`update api_keys set expires_at = now() - interval '1 s' where id = $1`, [body.id])
   await eventually(async () => assert.equal((await me(body.key)).status, 401))
+})
+
+t.test('of 100 keys those count that still open something', async (t) => {
+  const made = () => create(grace, { name: 'one of many', expires_in_days: 1 })
+  const answers = await inParallel([...Array(100).keys()], made, 8)
+  t.ok(answers.every(({ status }) => status === 201))
+  t.match(await made(), { status: 409, body: { code: 'TOO_MANY_KEYS' } })
+  await stack.sql(`update api_keys set expires_at = now() - interval '1 s' where name = 'one of many'`)
+  t.match(await made(), { status: 201 }, 'what is not listed any more is in nobody’s way')
 })
 
 t.test('a key does what its scopes say, and gives no more than its maker has', async (t) => {

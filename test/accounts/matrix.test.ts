@@ -227,6 +227,7 @@ t.test('D5 the description has a row here for each route, and tells public from 
         ? 'open'
         : 'private'
     t.equal(told, access === 'operators' ? 'private' : access, name)
+    if (told === 'private') t.ok(operation.responses['429'], `${name}: callers are held to a limit`)
     if (told !== 'public')
       t.equal(scopeOf(operation), scope ?? (name.startsWith('GET') ? 'read' : 'write'), `${name}: its scope`)
   }

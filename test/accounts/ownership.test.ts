@@ -60,6 +60,22 @@ t.test('a job belongs to who sent it: others, unless they are operators, do not 
   t.equal((await call('DELETE', `/api/jobs/${job}`, ada)).status, 204)
 })
 
+t.test('who follows a job hears nothing more once the log-in has ended', async (t) => {
+  const { access_token, refresh_token } = await logIn(stack, 'ada')
+  const id = await submit(ada)
+  const { body } = await stack.get(`/api/jobs/${id}/events`, bearer(access_token))
+  if (!body) throw new Error('no stream')
+  const told: string[] = []
+  const ended = body
+    .pipeThrough(new TextDecoderStream())
+    .pipeTo(new WritableStream({ write: (text) => void told.push(text) }))
+  await eventually(() => assert.match(told.join(''), /"queued"/))
+  await stack.postForm('/api/oauth/revoke', { token: refresh_token })
+  t.equal((await call('DELETE', `/api/jobs/${id}`, ada)).status, 204)
+  await ended
+  t.notMatch(told.join(''), 'cancelled')
+})
+
 t.test('lists hold what is one’s own, and an operator’s everything', async (t) => {
   const [hers, theirs] = [await submit(ada), await submit(grace)]
   const { batch_id } = await json(await stack.post('/api/jobs/store-submission/batch', [JOB, JOB], ada))

@@ -1,9 +1,12 @@
 /** How accounts begin, change their passwords, and end their log-ins. */
+import assert from 'node:assert/strict'
+import pg from 'pg'
 import t from 'tap'
 import { Value } from 'typebox/value'
 import { Session, User } from '#schema/user'
 import { makeUser } from '../../infra/postgres/user.js'
 import { askTokens, bearer, createUser, logIn, PASSWORD, refresh } from '../helpers/accounts.js'
+import { eventually } from '../helpers/eventually.js'
 import { startGateway } from '../helpers/processes.js'
 import { clientOf, startStack } from '../helpers/stack.js'
 
@@ -101,6 +104,29 @@ t.test('a link chooses a password once, and ends every log-in', async (t) => {
   const late = await makeUser(url, { name: 'emil' })
   await stack.sql(`update password_links set expires_at = now() - interval '1 s' where used_at is null`)
   t.equal((await choose(late.token)).status, 410)
+})
+
+t.test('a log-in that is under way while the password changes is let in no more by the old one', async (t) => {
+  await createUser(stack, 'hanna')
+  const client = new pg.Client({ connectionString: stack.postgres.ownerUrl })
+  await client.connect()
+  t.teardown(() => client.end())
+  await client.query('begin')
+  await client.query(`update users set password_changed_at = now() where username = 'hanna'`)
+  const login = { username: 'hanna', password: PASSWORD }
+  const answers = [askTokens(stack, { grant_type: 'password', ...login }), stack.postForm('/login', login)]
+  await eventually(async () => {
+    const waiting = await stack.sql(`select from pg_stat_activity where wait_event_type = 'Lock'`)
+    assert.equal(waiting.length, answers.length, 'the password was right, and they are about to begin')
+  })
+  await client.query('commit')
+  t.strictSame(
+    (await Promise.all(answers)).map(({ status }) => status),
+    [400, 422]
+  )
+  const [row] = await stack.sql(`select from sessions join users on users.id = user_id where username = 'hanna'`)
+  t.notOk(row)
+  t.ok(await canLogIn('hanna', PASSWORD))
 })
 
 t.test('log-ins are listed, and each can be ended by its user alone', async (t) => {

@@ -8,7 +8,7 @@ import { inParallel } from '../helpers/in-parallel.js'
 import { startStack } from '../helpers/stack.js'
 
 const stack = await startStack(t, { TRUST_PROXY: 'loopback' })
-await Promise.all(['ada', 'grace', 'emil', 'olga'].map((name) => createUser(stack, name)))
+await Promise.all(['ada', 'grace', 'emil', 'olga', 'iris'].map((name) => createUser(stack, name)))
 
 const attempt = (username: string, password: string, address: string) =>
   stack.postForm('/api/oauth/token', { grant_type: 'password', username, password }, { 'x-forwarded-for': address })
@@ -68,6 +68,15 @@ t.test(
   }
 )
 
+t.test('log-ins at a known address give a guesser nothing back', async (t) => {
+  t.equal((await attempt('iris', PASSWORD, '198.51.100.3')).status, 200)
+  await attempt('iris', 'guess', '203.0.113.1')
+  for (let i = 0; i < 40; i++) t.equal((await attempt('iris', PASSWORD, '198.51.100.3')).status, 200)
+  const answers = await inParallel([...Array(120).keys()], (i) => attempt('iris', 'guess', `203.0.113.${i}`), 20)
+  const { 400: looked = 0 } = tally(answers)
+  t.ok(looked <= 42, `${looked} guesses`)
+})
+
 t.test('right passwords are no guesses', async (t) => {
   for (let i = 0; i < 12; i++) t.equal((await attempt('olga', PASSWORD, '192.0.2.9')).status, 200)
   const { access_token } = await logIn(stack, 'olga')
@@ -92,6 +101,17 @@ t.test('Redis holds no name and no address', async (t) => {
   redis.disconnect()
   t.ok(keys.length > 10)
   t.notMatch(keys.join('\n'), /ada|emil|192\.0|203\.0/)
+})
+
+t.test('a Redis that hangs makes nobody wait long', async (t) => {
+  await stack.redis.freeze()
+  const began = performance.now()
+  t.equal((await attempt('grace', PASSWORD, '192.0.2.66')).status, 200)
+  t.ok(performance.now() - began < 2_500, `${performance.now() - began} ms`)
+  const statuses: number[] = []
+  for (let i = 0; i < 7; i++) statuses.push((await attempt('grace', `guess ${i}`, '192.0.2.66')).status)
+  t.equal(statuses.at(-1), 429, 'and no guesser is let through')
+  await stack.redis.thaw()
 })
 
 t.test('without Redis each gateway holds guesses up by itself', async (t) => {

@@ -7,7 +7,7 @@ import { askTokens, bearer, createUser, logIn, PASSWORD, refresh, type Tokens } 
 import { eventually } from '../helpers/eventually.js'
 import { inParallel } from '../helpers/in-parallel.js'
 import { startGateway } from '../helpers/processes.js'
-import { clientOf, startStack } from '../helpers/stack.js'
+import { CONTACT, clientOf, startStack } from '../helpers/stack.js'
 
 const stack = await startStack(t)
 await createUser(stack, 'ada')
@@ -73,6 +73,8 @@ t.test('a token can be asked for less than its user may do', async (t) => {
   t.match(await refused.json(), { code: 'SCOPE_MISSING' })
   const more = await askTokens(stack, { grant_type: 'refresh_token', refresh_token, scope: 'read write' })
   t.equal(await errorOf(more), 'invalid_scope', 'nor does a refresh give more')
+  await stack.sql(`update refresh_tokens set used_at = used_at - interval '11 s' where used_at is not null`)
+  t.equal((await refresh(stack, refresh_token)).status, 200, 'and the token is not spent by that')
 })
 
 t.test('a refresh token is good once, and access is no refresh', async (t) => {
@@ -151,6 +153,21 @@ t.test('who is refused is told how to log in (RFC 6750)', async (t) => {
   t.equal(nobody.headers.get('www-authenticate'), 'Bearer realm="api"')
   const wrong = await me('nonsense')
   t.match(wrong.headers.get('www-authenticate'), /^Bearer realm="api", error="invalid_token"/)
+})
+
+t.test('a bearer token that got lost or broken on the way is not taken for none', async (t) => {
+  const { access_token } = await logIn(stack, 'ada')
+  for (const authorization of [
+    'Bearer',
+    'bearer',
+    'Bearer a b',
+    `Bearer ${access_token},`,
+    `Bearer ${access_token} x`
+  ]) {
+    const answer = await stack.post('/sync/contact', CONTACT, { authorization })
+    t.equal(answer.status, 401, authorization)
+  }
+  t.equal((await me(access_token)).status, 200)
 })
 
 t.test('where tokens are had is told (RFC 8414), and the password grant can be switched off', async (t) => {

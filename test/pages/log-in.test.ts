@@ -189,6 +189,7 @@ t.test('a cookie without our token changes nothing, whoever sends it', async (t)
   )
   const value = cookie.split('=')[1] ?? ''
   t.equal((await stack.get('/api/users/me', bearer(value))).status, 401, 'it is no bearer token')
+  t.equal((await stack.get('/api/users/me', { 'x-api-key': `cookie ${value}` })).status, 401, 'nor a key')
   t.equal((await stack.get('/api/users/me', { cookie: `${cookie}x` })).status, 401)
   t.equal(
     (await stack.get('/sync/contact', { cookie: `${cookie}x` })).status,

@@ -63,17 +63,9 @@ t.test('few are hashed at once, some wait, and beyond that it is 503 at once', a
 
 t.test('passwords that are guessed first are named as such', (t) => {
   const weak = [
-    ...[
-      'password',
-      'Password1!',
-      'qwerty12',
-      'letmein123'.replace('letmein', 'welcome'),
-      '12345678',
-      'abcdefgh',
-      '87654321'
-    ],
+    ...['password', 'Password1!', 'qwerty12', 'letmein123', 'welcome123', '12345678', 'abcdefgh', '87654321'],
     ...['aaaabbbb', 'iloveyou2', 'P@ssw0rd', 'trustno1', 'beebeebeebee', 'dragon99', 'ada-lovelace-1'],
-    ...['sunshine', 'football', 'monkey123', 'superman', '1q2w3e4r', 'zaq12wsx', 'beeline1']
+    ...['sunshine', 'football', 'monkey123', 'superman', '1q2w3e4r', 'zaq12wsx', 'beeline1', 'ｐａｓｓｗｏｒｄ１']
   ]
   for (const password of weak) t.ok(findWeakness(password, 'Lovelace@example.org'), password)
   const good = [

@@ -20,6 +20,7 @@ t.test('B20 it stands on stand-ins, and a missing one stops the start by name', 
   for (const name of ['idempotency', 'jobEvents', 'submissions']) app.decorate(name, {})
   app.decorate('submitterOf', () => 'ip:somebody')
   app.decorateRequest('principal', null)
+  app.decorateRequest('stillHolds', async () => true)
   app.register(jobs, { registry })
   t.match((await app.inject(`/api/jobs/${ID}`)).json(), { status: 404, code: 'JOB_NOT_FOUND' })
 

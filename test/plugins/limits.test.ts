@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { createCounts } from '../../plugins/limits/counts.js'
+import { askTokens, bearer, createUser, logIn, PASSWORD } from '../helpers/accounts.js'
 import { eventually } from '../helpers/eventually.js'
 import { inParallel } from '../helpers/in-parallel.js'
 import { KEY, startGateway } from '../helpers/processes.js'
@@ -47,6 +48,26 @@ t.test('a caller of the private part has so many requests a minute, in all gatew
   t.ok(wait >= 1 && wait <= 60)
   await eventually(async () => assert.equal((await elsewhere.get('/api/jobs', KEY)).status, 429))
   t.equal((await stack.get('/sync/contact')).status, 200, 'the open part is not counted')
+})
+
+t.test('log-ins and refreshes, and keys that are made, are held to the limit on submissions, each apart', async (t) => {
+  const stack = await startStack(t, { SUBMISSIONS_PER_MINUTE: '4' })
+  await createUser(stack, 'ada')
+  const { access_token } = await logIn(stack, 'ada')
+  const statuses: number[] = []
+  const send = async (answer: Promise<Response>) => statuses.push((await answer).status)
+  await send(askTokens(stack, { grant_type: 'refresh_token', refresh_token: 'ref_x' }))
+  await send(stack.postForm('/api/oauth/revoke', { token: 'ref_x' }))
+  await send(stack.postForm('/login', { username: 'ada', password: PASSWORD }))
+  for (const path of ['/api/oauth/token', '/api/oauth/revoke', '/login']) await send(stack.postForm(path, {}))
+  t.strictSame(statuses, [400, 200, 303, 429, 429, 429])
+  const refused = await askTokens(stack, { grant_type: 'refresh_token', refresh_token: 'ref_x' })
+  t.match(await refused.json(), { status: 429, code: 'TOO_MANY_REQUESTS' })
+  t.ok(Number(refused.headers.get('retry-after')) >= 1)
+
+  statuses.length = 0
+  for (let i = 0; i < 6; i++) await send(stack.post('/api/users/me/keys', { name: 'x' }, bearer(access_token)))
+  t.strictSame(statuses, [201, 201, 201, 201, 429, 429])
 })
 
 t.test('without Redis each gateway holds its callers to the limit', async (t) => {

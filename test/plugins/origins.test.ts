@@ -32,6 +32,22 @@ t.test('C12 an origin of the list may call with credentials, and is told what it
   }
 })
 
+t.test('C12 what depends on the origin says so, also in answers that depend on more', async (t) => {
+  for (const [path, accept] of [
+    ['/api/jobs', 'application/json'],
+    ['/api/jobs', 'text/html'],
+    ['/sync/contact', 'text/html'],
+    ['/nothing', 'text/html'],
+    ['/', 'application/json']
+  ] as const) {
+    for (const origin of [FRIEND, own]) {
+      const answer = await stack.get(path, { accept, origin })
+      t.match(answer.headers.get('vary'), /\borigin\b/, `${path} ${accept}`)
+      if (path === '/') t.match(answer.headers.get('vary'), /\baccept\b/)
+    }
+  }
+})
+
 t.test('C12 no other origin is ever echoed', async (t) => {
   const others = [
     ...[
@@ -84,6 +100,8 @@ t.test(
         const answer = await stack.postForm(path, form, { origin })
         t.equal(answer.status, 403, `${origin} ${path}`)
         t.match(await answer.json(), { code: 'ORIGIN_MISMATCH' })
+        const basic = await stack.postForm(path, form, { origin, authorization: 'Basic cHJveHk6c2VjcmV0' })
+        t.equal(basic.status, 403, 'a browser adds the Basic of a proxy by itself')
       }
     }
     t.strictSame(await stack.sql('select from submissions'), [], 'nothing was stored')

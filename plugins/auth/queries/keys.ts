@@ -39,6 +39,8 @@ export interface NewKey {
 /** Keys that one user may have at a time. */
 export const MOST_KEYS = 100
 
+const HOLDS = '(expires_at is null or expires_at > now()) and revoked_at is null'
+
 /** Undefined when the user has too many. */
 export async function insertKey(db: Queryable, key: NewKey): Promise<KeyRow | undefined> {
   const { id, userId, name, prefix, hash, scopes, expiresInDays } = key
@@ -46,14 +48,12 @@ export async function insertKey(db: Queryable, key: NewKey): Promise<KeyRow | un
     name: 'insert_key',
     text: `insert into api_keys (id, user_id, name, prefix, hash, scopes, expires_at)
            select $1, $2, $3, $4, $5, $6, now() + make_interval(days => $7)
-            where (select count(*) from api_keys where user_id = $2 and revoked_at is null) < ${MOST_KEYS}
+            where (select count(*) from api_keys where user_id = $2 and ${HOLDS}) < ${MOST_KEYS}
            returning ${KEY}`,
     values: [id, userId, name, prefix, hash, scopes, expiresInDays ?? null]
   })
   return rows[0]
 }
-
-const HOLDS = '(expires_at is null or expires_at > now()) and revoked_at is null'
 
 export async function findKeys(db: Queryable, prefixes: string[]): Promise<Map<string, LiveKey>> {
   const { rows } = await db.query<LiveKey>({

@@ -17,6 +17,8 @@ export interface LiveSession {
 export interface NewSession {
   id: string
   userId: string
+  /** Of the password that was shown. */
+  passwordSetAt: string | null
   kind: 'browser' | 'tokens'
   secretHash?: Buffer
   scopes: readonly string[]
@@ -26,17 +28,34 @@ export interface NewSession {
   hours: number
 }
 
-export async function insertSession(db: Queryable, session: NewSession, refreshHash?: Buffer): Promise<void> {
-  const { id, userId, kind, secretHash, scopes, address, userAgent, hours } = session
-  await db.query({
+/** Answers whether it began: not when the password was changed, or the account shut, since the password was shown. */
+export async function insertSession(db: Queryable, session: NewSession, refreshHash?: Buffer): Promise<boolean> {
+  const { id, userId, passwordSetAt, kind, secretHash, scopes, address, userAgent, hours } = session
+  const { rowCount } = await db.query({
     name: 'insert_session',
     text: `with session as (
              insert into sessions (id, user_id, kind, secret_hash, scopes, address, user_agent, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(hours => $8)) returning id
+             select $1, id, $3, $4, $5, $6, $7, now() + make_interval(hours => $8) from users
+              where id = $2 and disabled_at is null and password_changed_at is not distinct from $10::timestamptz for share
+             returning id
+           ), token as (
+             insert into refresh_tokens (hash, session_id) select $9, id from session where $9::bytea is not null
            )
-           insert into refresh_tokens (hash, session_id) select $9, id from session where $9::bytea is not null`,
-    values: [id, userId, kind, secretHash ?? null, scopes, address, userAgent, hours, refreshHash ?? null]
+           select id from session`,
+    values: [
+      id,
+      userId,
+      kind,
+      secretHash ?? null,
+      scopes,
+      address,
+      userAgent,
+      hours,
+      refreshHash ?? null,
+      passwordSetAt
+    ]
   })
+  return rowCount === 1
 }
 
 /** A log-in holds until it was ended, its time is over, or nobody used it for so many hours. */
@@ -66,6 +85,8 @@ export interface Rotation {
   scopes: string[]
   /** It came again after its grace: the session is ended. */
   reused: boolean
+  /** The session has the scopes that were asked for; else nothing was changed. */
+  fits: boolean
 }
 
 /** Seconds in which a refresh token may come again: parallel requests, and answers that got lost. */
@@ -77,29 +98,30 @@ export const GRACE_S = 10
  */
 export async function rotate(
   db: Queryable,
-  { hash, nextHash, idleHours }: { hash: Buffer; nextHash: Buffer; idleHours: number }
+  asked: { hash: Buffer; nextHash: Buffer; idleHours: number; scopes?: readonly string[] }
 ): Promise<Rotation | undefined> {
   const { rows } = await db.query<Rotation>({
     name: 'rotate_refresh_token',
     text: `with given as (
              select hash, session_id, used_at from refresh_tokens where hash = $1 for update
            ), live as (
-             select given.*, user_id, role, scopes, coalesce(used_at < now() - make_interval(secs => ${GRACE_S}), false) as reused
+             select given.*, user_id, role, scopes, coalesce(used_at < now() - make_interval(secs => ${GRACE_S}), false) as reused,
+                    $4::text[] is null or $4 <@ scopes as fits
                from given join sessions on sessions.id = session_id join users on users.id = user_id
               where ${HOLDS('$3')}
            ), used as (
-             update refresh_tokens set used_at = now() from live where refresh_tokens.hash = live.hash and live.used_at is null
+             update refresh_tokens set used_at = now() from live where refresh_tokens.hash = live.hash and live.used_at is null and fits
            ), next as (
-             insert into refresh_tokens (hash, session_id) select $2, session_id from live where used_at is null
+             insert into refresh_tokens (hash, session_id) select $2, session_id from live where used_at is null and fits
              on conflict (hash) do nothing
            ), noted as (
              update sessions
                 set last_used_at = now(), ended_at = case when reused then now() end,
                     ended_because = case when reused then 'token_reused' end
-               from live where sessions.id = live.session_id and (live.used_at is null or reused)
+               from live where sessions.id = live.session_id and (live.used_at is null and fits or reused)
            )
-           select session_id as "sessionId", user_id as "userId", role, scopes, reused from live`,
-    values: [hash, nextHash, idleHours]
+           select session_id as "sessionId", user_id as "userId", role, scopes, reused, fits from live`,
+    values: [asked.hash, asked.nextHash, asked.idleHours, asked.scopes ?? null]
   })
   return rows[0]
 }

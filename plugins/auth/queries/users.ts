@@ -36,8 +36,13 @@ export async function findUser(db: Queryable, id: string): Promise<UserRow | und
   return rows[0]
 }
 
+/** A user who has shown the password of that time, to the microsecond. */
+export interface LoggedIn extends UserRow {
+  passwordSetAt: string | null
+}
+
 /** What a log-in is compared with; whether somebody logged in to this account from that address before. */
-export interface LoginRow extends UserRow {
+export interface LoginRow extends LoggedIn {
   passwordHash: string | null
   known: boolean
 }
@@ -45,7 +50,7 @@ export interface LoginRow extends UserRow {
 export async function findLogin(db: Queryable, username: string, address: string): Promise<LoginRow | undefined> {
   const { rows } = await db.query<LoginRow>({
     name: 'find_login',
-    text: `select ${USER}, password_hash as "passwordHash",
+    text: `select ${USER}, password_hash as "passwordHash", password_changed_at::text as "passwordSetAt",
                   exists (select from sessions where user_id = users.id and address = $2) as known
              from users where username = lower($1) and disabled_at is null`,
     values: [username, address]
@@ -63,12 +68,19 @@ export async function findPassword(db: Queryable, id: string) {
   return rows[0]
 }
 
+/**
+ * Lets no log-in of a user begin before the transaction ends: those that had begun are seen by its next statement, and those that
+ * come see what it did.
+ */
+const holdLogIns = (tx: Queryable, userId: string) => tx.query('select from users where id = $1 for update', [userId])
+
 /** Sets a password and ends the user's log-ins, except the one that asks; answers the ended ones. */
 export async function setPassword(
-  db: Queryable,
+  tx: Queryable,
   { userId, passwordHash, exceptSession }: { userId: string; passwordHash: string; exceptSession?: string }
 ): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>({
+  await holdLogIns(tx, userId)
+  const { rows } = await tx.query<{ id: string }>({
     name: 'set_password',
     text: `with changed as (
              update users set password_hash = $2, password_changed_at = now() where id = $1 returning id
@@ -101,10 +113,11 @@ export async function findPasswordLink(db: Queryable, hash: Buffer) {
 
 /** Sets the password that a link allows to set, once, and ends all log-ins of its user; undefined when the link is no good any more. */
 export async function setPasswordByLink(
-  db: Queryable,
-  { hash, passwordHash }: { hash: Buffer; passwordHash: string }
+  tx: Queryable,
+  { hash, userId, passwordHash }: { hash: Buffer; userId: string; passwordHash: string }
 ): Promise<string[] | undefined> {
-  const { rows } = await db.query<{ ended: string[] }>({
+  await holdLogIns(tx, userId)
+  const { rows } = await tx.query<{ ended: string[] }>({
     name: 'set_password_by_link',
     text: `with spent as (
              update password_links set used_at = now()

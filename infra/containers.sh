@@ -79,8 +79,9 @@ if [ -n "$(infra/setting.sh ACME_EMAIL '')" ]; then export COMPOSE_PROFILES=cert
 
 case "$1" in
   up | prune | tls) "$1" ;;
-  down) docker compose down --remove-orphans ;;
-  clean) docker compose down --remove-orphans --volumes ;;
+  # also what only somebody asked for
+  down) docker compose --profile certbot down --remove-orphans ;;
+  clean) docker compose --profile certbot down --remove-orphans --volumes ;;
   ps) docker compose ps --all ;;
   logs) docker compose logs --tail 50 ${FOLLOW:+--follow} ${SERVICE:-} ;;
   sh) in_container "${SERVICE:-gateway}" sh ;;

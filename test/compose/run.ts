@@ -160,6 +160,27 @@ t.test('C5 services end by themselves when asked to; the data survive down and u
   })
 })
 
+t.test('B13 B19 tasks by way of the gateway, and straight from Redis when switched on', async (t) => {
+  const list = async () => (await fetch(`${stack.url}/api/tasks`)).headers.get('x-nginx-cache-status')
+  const add = () =>
+    fetch(`${stack.url}/api/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"title": "Feed the bees"}'
+    })
+  await stack.make('up', { PUBLIC_TASKS: 'true' })
+  t.strictSame([await list(), await list()], ['BYPASS', 'BYPASS'], 'off by default')
+  await stack.make('up', { PUBLIC_TASKS: 'true', TASKS_SOURCE: 'redis' })
+  await isReady()
+  await list()
+  t.equal(await list(), 'REDIS')
+  t.equal((await add()).status, 201)
+  t.strictSame([await list(), await list()], ['BYPASS', 'REDIS'], 'a write shows at once')
+  t.not((await stack.inside('nginx', 'id -u')).trim(), '0', 'A20')
+  await stack.make('up')
+  await isReady()
+})
+
 t.test('C9 C10 certificates', (t) => testCertificates(t, stack))
 
 t.test('clean leaves nothing', async (t) => {

@@ -168,6 +168,22 @@ t.test('B19 switched on, nginx answers the list straight from Redis', { skip: wi
     t.equal((await get('/api/tasks', { authorization: 'Bearer wrong' })).status, 401)
   })
 
+  await t.test('many who ask at once are answered alike, also while Redis is silent', async (t) => {
+    const ask = async () => {
+      const answers = await Promise.all(Array.from({ length: 200 }, () => list()))
+      for (const { status, items } of answers) assert.deepEqual([status, items], [200, answers[0]?.items])
+      return new Set(answers.map(({ from }) => from))
+    }
+    await list()
+    t.strictSame([...(await ask())], ['REDIS'])
+    await redis.freeze()
+    const since = Date.now()
+    t.strictSame([...(await ask())], ['BYPASS'])
+    t.ok(Date.now() - since < 10_000, `after ${Date.now() - since} ms`)
+    await redis.thaw()
+    await eventually(async () => assert.deepEqual([...(await ask())], ['REDIS']), { pause: 500 })
+  })
+
   await t.test('a Redis that was started again is not believed what it brings back', async (t) => {
     await list()
     const old = await keys.mget('tasks:list', 'tasks:list:version')

@@ -4,16 +4,15 @@ import type { FastifyInstance } from 'fastify'
 import { uuidv7 } from 'uuidv7'
 import type { Scope, TokenAnswer } from '#schema/user'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-tokens.js'
+import { endSessionOfToken, rotate } from './queries/refresh-tokens.js'
 import {
   deleteOldSessions,
   endSession,
-  endSessionOfToken,
   findSessions,
   insertSession,
   type LiveSession,
   listSessions,
   type NewSession,
-  rotate,
   touchSessions
 } from './queries/sessions.js'
 import type { LoggedIn } from './queries/users.js'

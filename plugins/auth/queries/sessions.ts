@@ -1,4 +1,4 @@
-/** SQL on log-ins and the refresh tokens of their families. Times are the database's clock. */
+/** SQL on log-ins. Times are the database's clock. */
 import type { Role } from '#schema/user'
 import type { Queryable } from './users.js'
 
@@ -59,7 +59,7 @@ export async function insertSession(db: Queryable, session: NewSession, refreshH
 }
 
 /** A log-in holds until it was ended, its time is over, or nobody used it for so many hours. */
-const HOLDS = (idleHours: string) =>
+export const HOLDS = (idleHours: string) =>
   `ended_at is null and expires_at > now() and last_used_at > now() - make_interval(hours => ${idleHours}) and disabled_at is null`
 
 export async function findSessions(db: Queryable, ids: string[], idleHours: number): Promise<Map<string, LiveSession>> {
@@ -76,65 +76,6 @@ export async function findSessions(db: Queryable, ids: string[], idleHours: numb
 
 export async function touchSessions(db: Queryable, ids: string[]): Promise<void> {
   await db.query('update sessions set last_used_at = now() where id = any($1::uuid[])', [ids])
-}
-
-export interface Rotation {
-  sessionId: string
-  userId: string
-  role: Role
-  scopes: string[]
-  /** It came again after its grace: the session is ended. */
-  reused: boolean
-  /** The session has the scopes that were asked for; else nothing was changed. */
-  fits: boolean
-}
-
-/** Seconds in which a refresh token may come again: parallel requests, and answers that got lost. */
-export const GRACE_S = 10
-
-/**
- * Takes a refresh token and puts the next one in its place. Who comes with the same token at the same time waits for the row and
- * is given the same next one; who comes with it later has it from elsewhere, and the session ends (RFC 9700 §4.14).
- */
-export async function rotate(
-  db: Queryable,
-  asked: { hash: Buffer; nextHash: Buffer; idleHours: number; scopes?: readonly string[] }
-): Promise<Rotation | undefined> {
-  const { rows } = await db.query<Rotation>({
-    name: 'rotate_refresh_token',
-    text: `with given as (
-             select hash, session_id, used_at from refresh_tokens where hash = $1 for update
-           ), live as (
-             select given.*, user_id, role, scopes, coalesce(used_at < now() - make_interval(secs => ${GRACE_S}), false) as reused,
-                    $4::text[] is null or $4 <@ scopes as fits
-               from given join sessions on sessions.id = session_id join users on users.id = user_id
-              where ${HOLDS('$3')}
-           ), used as (
-             update refresh_tokens set used_at = now() from live where refresh_tokens.hash = live.hash and live.used_at is null and fits
-           ), next as (
-             insert into refresh_tokens (hash, session_id) select $2, session_id from live where used_at is null and fits
-             on conflict (hash) do nothing
-           ), noted as (
-             update sessions
-                set last_used_at = now(), ended_at = case when reused then now() end,
-                    ended_because = case when reused then 'token_reused' end
-               from live where sessions.id = live.session_id and (live.used_at is null and fits or reused)
-           )
-           select session_id as "sessionId", user_id as "userId", role, scopes, reused, fits from live`,
-    values: [asked.hash, asked.nextHash, asked.idleHours, asked.scopes ?? null]
-  })
-  return rows[0]
-}
-
-/** Ends the session of a refresh token; answers its id. */
-export async function endSessionOfToken(db: Queryable, hash: Buffer): Promise<string | undefined> {
-  const { rows } = await db.query<{ id: string }>({
-    name: 'end_session_of_token',
-    text: `update sessions set ended_at = now(), ended_because = 'logged_out'
-            where id = (select session_id from refresh_tokens where hash = $1) and ended_at is null returning id`,
-    values: [hash]
-  })
-  return rows[0]?.id
 }
 
 /** Ends one of a user's sessions; answers whether it was still there. */

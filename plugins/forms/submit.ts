@@ -30,7 +30,7 @@ export function storeDirectly(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const route = `/sync/${form.name}`
     const key = readKey(request, route)
-    const submission = { ...submissionOf(form, request), ...ownerOf(request) }
+    const submission = { form: form.name, data: dataOf(request), ownerId: ownerOf(request) }
     const { id, replayed } = await request.server.submissions.store(submission, key)
     answerAt(reply, `${route}/${id}`, replayed)
     return request.wantsPage() ? reply.code(303).send() : reply.code(201).send({ id, form: form.name })
@@ -42,9 +42,9 @@ export function submitThroughQueue(form: Form) {
     const { ledger, submitterOf } = request.server
     const job = {
       type: form.job,
-      payload: { ...submissionOf(form, request), form_version: form.version },
+      payload: { form: form.name, data: dataOf(request), form_version: form.version },
       submitter: submitterOf(request),
-      ...ownerOf(request),
+      ownerId: ownerOf(request),
       trace: request.id
     }
     const route = `/async/${form.name}`
@@ -57,12 +57,10 @@ export function submitThroughQueue(form: Form) {
 }
 
 /** The user, if the sender is known. */
-const ownerOf = ({ principal }: FastifyRequest) => (principal?.userId ? { ownerId: principal.userId } : {})
+const ownerOf = ({ principal }: FastifyRequest) => principal?.userId ?? null
 
-const submissionOf = (form: Form, { body }: FastifyRequest): SubmissionPayload => ({
-  form: form.name,
-  data: body as SubmissionPayload['data'] // checked by the form's schema on the way in
-})
+/** Checked by the form's schema on the way in. */
+const dataOf = ({ body }: FastifyRequest) => body as SubmissionPayload['data']
 
 /** The request's key: its header's, or that of the page. A form without its name in the address is the same form. */
 const readKey = (request: FastifyRequest, route: string) =>

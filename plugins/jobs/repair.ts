@@ -75,8 +75,7 @@ async function replay(
   const { ledger, submitterOf } = request.server
   try {
     // whoever repeats it, it stays its owner's
-    const owner = ownerId ? { ownerId } : {}
-    const job = { type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id, ...owner }
+    const job = { type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id, ownerId }
     return await ledger.accept(job, key)
   } catch (error) {
     if (error instanceof Error && 'constraint' in error && error.constraint === 'jobs_replays') {

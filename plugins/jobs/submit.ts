@@ -92,12 +92,11 @@ export function submitBatch(type: JobType) {
 function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {
   const { run_at, expires_in, timeout } = request.query as Timing
   const runAt = run_at === undefined ? undefined : new Date(run_at)
-  const { userId } = request.principal ?? {}
   return {
     type: type.name,
     payload,
     submitter: request.server.submitterOf(request),
-    ...(userId && { ownerId: userId }),
+    ownerId: request.principal?.userId ?? null,
     trace: request.id,
     ...(runAt && { runAt }),
     // counted from when it may begin

@@ -13,7 +13,8 @@ export interface NewJob {
   payload: unknown
   /** Whose limit it counts against: an owner's id, or a keyed hash of an anonymous address. */
   submitter: string
-  ownerId?: string
+  /** The user who sends it, when that is known. */
+  ownerId?: string | null
   /** Id of the request that brings it. */
   trace?: string
   /** Id made before, by who waits for the job's end. Default: a new one. */
@@ -132,7 +133,7 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       max_attempts: limits.maxAttempts,
       timeout_ms: timeoutMs ?? limits.timeoutMs,
       submitter,
-      owner_id: ownerId,
+      owner_id: ownerId ?? undefined,
       trace,
       run_at: runAt,
       expires_at: expiresAt,

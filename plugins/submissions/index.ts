@@ -36,7 +36,7 @@ declare module 'fastify' {
 }
 
 /** With the user who sent it, when that is known. */
-type OwnedSubmission = SubmissionPayload & { ownerId?: string | null }
+type OwnedSubmission = SubmissionPayload & { ownerId?: string | null | undefined }
 type SubmissionJob = { id: string; payload: SubmissionPayload; ownerId?: string | null }
 
 /** A row to insert, turned into JSON once: for its size and for the statement. */
@@ -65,7 +65,7 @@ async function submissions(app: FastifyInstance) {
       insertSubmissions(
         tx,
         'async',
-        jobs.map(({ id, payload, ownerId }) => toRow({ ...payload, ownerId: ownerId ?? null }, id))
+        jobs.map(({ id, payload: { form, data }, ownerId }) => toRow({ form, data, ownerId }, id))
       ),
     countFromJobs: () => countFromJobs(app.pg),
     findReceipt: (form, id) => findReceipt(app.pg, form, id),

@@ -78,7 +78,7 @@ t.test('A2 the sync way asks for the row to be stored, and answers with its plac
   t.equal(answer.statusCode, 201)
   t.equal(answer.headers.location, `/sync/contact/${ID}`)
   t.strictSame(answer.json(), { id: ID, form: 'contact' })
-  t.strictSame(calls, [{ asked: 'store', value: { form: 'contact', data: CONTACT } }])
+  t.strictSame(calls, [{ asked: 'store', value: { form: 'contact', data: CONTACT, ownerId: null } }])
 })
 
 t.test('A4 the async way asks for a job of the type that the form names, under the id of the request', async (t) => {

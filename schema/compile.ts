@@ -25,11 +25,21 @@ export function compile<T extends TSchema>(
   { from = 'json' }: CompileOptions = {}
 ): (value: unknown) => Checked<Static<T>> {
   const validator = Compile(schema)
+  const decode = from === 'text' ? createDecode(schema) : (given: unknown) => given
   return (given) => {
-    const value = from === 'text' ? Value.Default(schema, decodeText(schema, given)) : given
+    const value = decode(given)
     if (!validator.Check(value)) return { errors: describe(validator.Errors(value), schema, value) }
     const unstorable = from === 'headers' ? undefined : findUnstorable(value)
     return unstorable ? { errors: [unstorable] } : { value }
+  }
+}
+
+/** Texts are flat, and so are their defaults: they are worked out once. */
+function createDecode(schema: TSchema): (given: unknown) => unknown {
+  const defaults = Object(Value.Default(schema, {}))
+  return (given) => {
+    const decoded = decodeText(schema, given)
+    return typeof decoded === 'object' && decoded !== null ? { ...defaults, ...decoded } : decoded
   }
 }
 

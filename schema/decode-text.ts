@@ -23,12 +23,14 @@ export const isTrue = (text: string) => TRUE.has(text)
 export function decodeText(schema: TSchema, given: unknown): unknown {
   const { properties, required = [] } = schema as Described
   if (!properties || typeof given !== 'object' || given === null) return given
-  const decoded = Object.entries(given).flatMap(([name, value]) => {
-    const field = Object.hasOwn(properties, name) ? properties[name] : undefined
-    if (value === '' && !required.includes(name)) return []
-    return [[name, field ? decodeValue(field, value) : value] as const]
-  })
-  return Object.fromEntries(decoded)
+  return Object.fromEntries(
+    Object.entries(given)
+      .filter(([name, value]) => value !== '' || required.includes(name))
+      .map(([name, value]) => {
+        const field = Object.hasOwn(properties, name) ? properties[name] : undefined
+        return [name, field ? decodeValue(field, value) : value]
+      })
+  )
 }
 
 /** Decodes a form body. What a browser leaves out is filled in: a box that is not ticked is false, a list of none is empty. */

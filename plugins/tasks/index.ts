@@ -32,8 +32,9 @@ async function tasks(app: FastifyInstance, { cacheMs = 60_000 }: TasksOptions) {
   }
 
   app.removeContentTypeParser('application/x-www-form-urlencoded') // programs send JSON
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     request.body = withoutAliases(request.body)
+    done()
   })
 
   app.get('/api/tasks', { schema: listContract }, answerList(app, cacheMs, ownerOf))

@@ -48,7 +48,7 @@ export async function findTasks(db: Queryable, keys: string[]): Promise<Map<stri
                                                  and deleted_at is null limit 1) as found`,
     values: [asked.map(([id]) => id), asked.map(([, owner]) => owner || null)]
   })
-  return new Map(rows.map(({ owner_id, ...task }) => [taskKey(owner_id, task.id), task]))
+  return new Map(rows.map((task) => [taskKey(task.owner_id, task.id), task])) // its answer leaves the owner out
 }
 
 export interface TaskFilter {

@@ -19,7 +19,7 @@ import {
 import { sha256 } from './secrets.js'
 import type { Sessions } from './sessions.js'
 import type { Throttle } from './throttle.js'
-import { findWeakness } from './weak-passwords.js'
+import { createFindWeakness } from './weak-passwords.js'
 
 export interface AccountOptions {
   app: FastifyInstance
@@ -51,10 +51,13 @@ export type Accounts = ReturnType<typeof createAccounts>
 const LONGEST = 128
 
 export function createAccounts({ app, passwords, sessions, throttle }: AccountOptions) {
+  const findWeakness = createFindWeakness()
+
   /** @throws problem 422 `INVALID_BODY` */
-  function refuseWeak(password: string, username: string, pointer = '/password'): void {
+  function refuseWeak(password: string, username: string): void {
     const detail = findWeakness(password, username)
-    if (detail) throw problem(422, 'INVALID_BODY', `the password ${detail}`, { errors: [{ pointer, detail }] })
+    if (detail)
+      throw problem(422, 'INVALID_BODY', `the password ${detail}`, { errors: [{ pointer: '/password', detail }] })
   }
 
   return {

@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { createGate } from '../../plugins/auth/gate.js'
 import { createPasswords } from '../../plugins/auth/passwords.js'
 import { createRecent } from '../../plugins/auth/recent.js'
-import { findWeakness } from '../../plugins/auth/weak-passwords.js'
+import { createFindWeakness } from '../../plugins/auth/weak-passwords.js'
 
 const passwords = createPasswords()
+const findWeakness = createFindWeakness()
 
 t.test('A15 a password is kept as argon2id with its parameters, and none is cut', async (t) => {
   const long = 'b'.repeat(100)
@@ -61,11 +64,12 @@ t.test('few are hashed at once, some wait, and beyond that it is 503 at once', a
   t.equal(await gate(async () => 'next'), 'next', 'a failure frees its place')
 })
 
-t.test('passwords that are guessed first are named as such', (t) => {
+t.test('passwords that are guessed first are named as such', async (t) => {
   const weak = [
     ...['password', 'Password1!', 'qwerty12', 'letmein123', 'welcome123', '12345678', 'abcdefgh', '87654321'],
     ...['aaaabbbb', 'iloveyou2', 'P@ssw0rd', 'trustno1', 'beebeebeebee', 'dragon99', 'ada-lovelace-1'],
-    ...['sunshine', 'football', 'monkey123', 'superman', '1q2w3e4r', 'zaq12wsx', 'beeline1', 'ｐａｓｓｗｏｒｄ１']
+    ...['sunshine', 'football', 'monkey123', 'superman', '1q2w3e4r', 'zaq12wsx', 'beeline1', 'ｐａｓｓｗｏｒｄ１'],
+    ...['Rosebud2024!', 'schnecke1', 'spartan117', 'Passwort123', 'p@ssword!!', 'michelle1999']
   ]
   for (const password of weak) t.ok(findWeakness(password, 'Lovelace@example.org'), password)
   const good = [
@@ -73,11 +77,41 @@ t.test('passwords that are guessed first are named as such', (t) => {
     'correct horse battery staple',
     'password for the bees',
     'x7Kp!q2Rw',
+    'k4839201748392',
     'Honigwabe-im-Garten',
-    'ñandú y abejas'
+    'ñandú y abejas',
+    'dragon","monkey',
+    '["123456"'
   ]
   for (const password of good) t.equal(findWeakness(password, 'lovelace'), undefined, password)
-  t.end()
+})
+
+t.test(
+  'of the most common passwords that are long enough the first 3,000 are refused, and the others of the list',
+  async (t) => {
+    const { default: common } = await import('@zxcvbn-ts/language-common/src/passwords.json', {
+      with: { type: 'json' }
+    })
+    const long = common.filter((password) => password.length >= 8)
+    t.ok(long.length > 15_000, `${long.length} that are long enough`)
+    const asked = [...long.slice(0, 3_000), ...long.slice(3_000).filter((_, i) => i % 20 === 0)]
+    const passed: string[] = []
+    for (const password of asked) if (!findWeakness(password, 'nobody')) passed.push(password)
+    t.strictSame(passed, [])
+  }
+)
+
+t.test('the list of common passwords is read when it is needed, and takes half a megabyte', async (t) => {
+  const path = import.meta.resolve('../../plugins/auth/weak-passwords.js')
+  const script = `
+    const held = async () => { for (let i = 0; i < 3; i++) { gc(); await new Promise(setImmediate) } const { heapUsed, external } = process.memoryUsage(); return heapUsed + external }
+    const { createFindWeakness } = await import('${path}')
+    const findWeakness = createFindWeakness()
+    const before = await held()
+    findWeakness('six quiet bees', 'nobody')
+    console.log((await held()) - before)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--input-type=module', '-e', script])
+  t.ok(Number(stdout) < 600_000, `${stdout.trim()} bytes`)
 })
 
 t.test('what was looked up is used for a moment, never longer, and few are kept', async (t) => {

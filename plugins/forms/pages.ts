@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, problem } from '#schema/problem'
 import type { Form } from '#schema/registry'
 import type { Mode } from '#schema/submission'
+import { ownerSeenBy } from '#schema/user'
 import { describeFields, fieldOf, PAGE_FIELDS, sentence, type Typed } from './fields.js'
 
 export interface FormPage {
@@ -55,20 +56,30 @@ export const describeForm = ({ name, title, description, schema }: Form) => ({
 
 export function showReceipt(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { id } = request.params as { id: string }
-    const receipt = await request.server.submissions.findReceipt(form.name, id)
-    if (!receipt) throw notFound(id)
+    const receipt = await request.server.submissions.findReceipt(form.name, askedFor(request))
+    if (!receipt) throw notFound(request)
     return request.wantsPage() ? reply.page('receipt', { title: form.title, form, receipt }) : reply.send(receipt)
   }
 }
 
 export function showStatus(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { id } = request.params as { id: string }
-    const job = await request.server.ledger.findStatus(form.name, id)
-    if (!job) throw notFound(id)
+    const job = await request.server.ledger.findStatus(form.name, askedFor(request))
+    if (!job) throw notFound(request)
     return request.wantsPage() ? reply.page('status', { title: form.title, form, job }) : reply.send(job)
   }
 }
 
-const notFound = (id: string) => problem(404, 'SUBMISSION_NOT_FOUND', `no submission ${id} of this form`)
+const idOf = ({ params }: FastifyRequest) => (params as { id: string }).id
+
+/** What nobody known sent is shown to whoever has its address; what a user sent, to that user and to operators. */
+const askedFor = (request: FastifyRequest) => ({ id: idOf(request), ...ownerSeenBy(request.principal) })
+
+function notFound(request: FastifyRequest) {
+  const detail = `no submission ${idOf(request)} of this form`
+  return problem(
+    404,
+    'SUBMISSION_NOT_FOUND',
+    request.principal ? detail : `${detail} is public; if it is yours, log in`
+  )
+}

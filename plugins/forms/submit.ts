@@ -51,7 +51,7 @@ export function submitThroughQueue(form: Form) {
     const { id, replayed } = await ledger.accept(job, readKey(request, route))
     answerAt(reply, `${route}/${id}`, replayed)
     if (request.wantsPage()) return reply.code(303).send()
-    const status = replayed ? (await ledger.findStatus(form.name, id))?.status : 'queued'
+    const status = replayed ? (await ledger.findStatus(form.name, { id }))?.status : 'queued'
     return reply.code(202).send({ id, status })
   }
 }

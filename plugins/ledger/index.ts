@@ -69,8 +69,8 @@ declare module 'fastify' {
       findQueueAges: () => Promise<QueueAge[]>
       /** Calls back with the ids of jobs whose attempt or life was ended by this process, after the commit. */
       onEnd: (listener: (ids: string[]) => void) => void
-      /** State and times of a form's job, if the form has it. */
-      findStatus: (form: string, id: string) => ReturnType<typeof findJobStatus>
+      /** State and times of a form's job, if the form has it; with an owner only if it is theirs or nobody's. */
+      findStatus: (form: string, asked: { id: string; ownerId?: string }) => ReturnType<typeof findJobStatus>
       /** Takes those of a delivery that may run now, attempt counted and leased. */
       claim: (delivery: { id: string; ids: string[] }) => Promise<ClaimedJob[]>
       /**
@@ -118,7 +118,7 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
     count: () => countJobs(app.pg),
     findQueueAges: () => findQueueAges(app.pg),
     onEnd: (listener) => void listeners.push(listener),
-    findStatus: (form, id) => findJobStatus(app.pg, form, id),
+    findStatus: (form, asked) => findJobStatus(app.pg, form, asked),
     claim: createClaim(app),
     storeAtOnce: createStoreAtOnce(endings),
     finish: createFinish(endings),

@@ -10,6 +10,7 @@ import {
   insertSubmissions,
   listSubmissions,
   type Queryable,
+  type Receivable,
   type SubmissionFilter,
   type SubmissionRow
 } from './queries.js'
@@ -25,8 +26,8 @@ declare module 'fastify' {
       storeFromJobs: (tx: Queryable, jobs: SubmissionJob[]) => Promise<void>
       /** How many came through the queue. */
       countFromJobs: () => Promise<number>
-      /** What a receipt tells, if the form has that submission. */
-      findReceipt: (form: string, id: string) => Promise<Receipt | undefined>
+      /** What a receipt tells, if the form has that submission; with an owner only if it is theirs or nobody's. */
+      findReceipt: (form: string, asked: Receivable) => Promise<Receipt | undefined>
       /** One with all that was typed; with an owner only if it is theirs. */
       find: (id: string, ownerId?: string) => Promise<SubmissionRow | undefined>
       /** A page, newest first. It may be short and yet not the last. */
@@ -68,7 +69,7 @@ async function submissions(app: FastifyInstance) {
         jobs.map(({ id, payload: { form, data }, ownerId }) => toRow({ form, data, ownerId }, id))
       ),
     countFromJobs: () => countFromJobs(app.pg),
-    findReceipt: (form, id) => findReceipt(app.pg, form, id),
+    findReceipt: (form, asked) => findReceipt(app.pg, form, asked),
     find: (id, ownerId) => findSubmission(app.pg, id, ownerId),
     list: (filter, limit) => listSubmissions(app.pg, filter, limit)
   })

@@ -18,12 +18,23 @@ export async function insertSubmissions(db: Queryable, mode: Mode, rows: { json:
   })
 }
 
+/** What a receipt is asked for by; with an owner only what is theirs or nobody's. */
+export interface Receivable {
+  id: string
+  ownerId?: string
+}
+
 /** A submission's id, form and time, without what was typed. Only those stored directly: the others have their job's status. */
-export async function findReceipt(db: Queryable, form: string, id: string): Promise<Receipt | undefined> {
+export async function findReceipt(
+  db: Queryable,
+  form: string,
+  { id, ownerId }: Receivable
+): Promise<Receipt | undefined> {
   const { rows } = await db.query<Receipt>({
     name: 'find_receipt',
-    text: `select id, form, created_at from submissions where id = $1 and form = $2 and mode = 'sync'`,
-    values: [id, form]
+    text: `select id, form, created_at from submissions
+            where id = $1 and form = $2 and mode = 'sync' and ($3::uuid is null or owner_id is null or owner_id = $3)`,
+    values: [id, form, ownerId ?? null]
   })
   return rows[0]
 }

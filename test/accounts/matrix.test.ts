@@ -36,6 +36,8 @@ const owned = (own: number, more: Partial<Row> = {}) => row('private', own, { st
 /** What is one's own and no operator's business. */
 const personal = (own: number, more: Partial<Row> = {}) => owned(own, { operator: 404, ...more })
 const account = { scope: 'account' }
+/** What a user sent, at an address of the open part. */
+const hidden = { stranger: 404, anonymous: 404 }
 /** A page that sends who is not logged in away. */
 const page = (own: number, more: Partial<Row> = {}) => row('open', own, { anonymous: 303, ...account, ...more })
 
@@ -76,8 +78,8 @@ const ROWS: Record<string, Row> = {
         [`POST /sync/${form}`, row('open', empty ? 422 : 201, { json })],
         [`GET /async/${form}`, row('open', 200)],
         [`POST /async/${form}`, row('open', empty ? 422 : 202, { json })],
-        [`GET /sync/${form}/{id}`, row('open', form === 'contact' ? 200 : 404)],
-        [`GET /async/${form}/{id}`, row('open', form === 'contact' ? 200 : 404)]
+        [`GET /sync/${form}/{id}`, form === 'contact' ? row('open', 200, hidden) : row('open', 404)],
+        [`GET /async/${form}/{id}`, form === 'contact' ? row('open', 200, hidden) : row('open', 404)]
       ]
     })
   ),

@@ -1,7 +1,7 @@
 /** What is one user's is nobody else's: jobs, submissions, keys of repetition, limits. */
 import assert from 'node:assert/strict'
 import t from 'tap'
-import { bearer, createUser, logIn } from '../helpers/accounts.js'
+import { bearer, createUser, logIn, PASSWORD } from '../helpers/accounts.js'
 import { eventually } from '../helpers/eventually.js'
 import { KEY, startConsumer, startGateway } from '../helpers/processes.js'
 import { CONTACT, clientOf, startStack } from '../helpers/stack.js'
@@ -17,6 +17,8 @@ const [ada, grace, olga, plainOlga] = await Promise.all([
 const userId = async (name: string) =>
   (await stack.sql<{ id: string }>('select id from users where username = $1', [name]))[0]?.id
 
+/** No row has it. */
+const UNKNOWN = '019a0000-0000-7000-8000-000000000000'
 const JOB = { form: 'contact', data: CONTACT }
 const ids = async (path: string, headers = {}): Promise<string[]> => {
   const { items } = Object(await (await stack.get(path, headers)).json())
@@ -134,6 +136,47 @@ t.test('a submission of somebody known is theirs, either way; operators read all
     401,
     'bad credentials are said to be bad'
   )
+})
+
+t.test('receipt and status of what somebody known sent are theirs, in every way to ask', async (t) => {
+  const { headers } = await stack.postForm('/login', { username: 'ada', password: PASSWORD })
+  const cookie = { cookie: (headers.get('set-cookie') ?? '').split(';')[0] ?? '' }
+  const key = async (who: Record<string, string>, body: object) => ({
+    'x-api-key': String((await json(await stack.post('/api/users/me/keys', { name: 'x', ...body }, who))).key)
+  })
+  const [adasKey, writer] = [await key(ada, { scopes: ['read'] }), await key(ada, { scopes: ['write'] })]
+  for (const mode of ['sync', 'async']) {
+    const [{ id }, { id: anonymous }] = [
+      await json(await stack.post(`/${mode}/contact`, CONTACT, ada)),
+      await json(await stack.post(`/${mode}/contact`, CONTACT))
+    ]
+    for (const accept of ['application/json', 'text/html']) {
+      const statusOf = async (one: string, headers = {}) =>
+        (await stack.get(`/${mode}/contact/${one}`, { accept, ...headers })).status
+      for (const one of [ada, adasKey, cookie, olga, KEY]) t.equal(await statusOf(id, one), 200, `${mode} ${accept}`)
+      for (const one of [grace, plainOlga, {}, { cookie: `${cookie.cookie}x` }]) {
+        t.equal(await statusOf(id, one), 404, `${mode} ${accept}`)
+        t.equal(await statusOf(anonymous, one), 200, 'what nobody known sent is open to who has its address')
+      }
+      t.equal(await statusOf(id, writer), 403)
+      t.equal(await statusOf(id, bearer('nonsense')), 401)
+    }
+    const hidden = await stack.get(`/${mode}/contact/${id}`, grace)
+    const nowhere = await stack.get(`/${mode}/contact/${UNKNOWN}`, grace)
+    t.equal(
+      (await json(hidden)).detail.replace(id, ''),
+      (await json(nowhere)).detail.replace(UNKNOWN, ''),
+      'nothing tells that it is there'
+    )
+    const head = await call('HEAD', `/${mode}/contact/${id}`, grace)
+    t.equal(head.status, 404)
+  }
+})
+
+t.test('who repeats a submission is told how far it is', async (t) => {
+  const key = { 'idempotency-key': 'once-more', ...ada }
+  const first = await json(await stack.post('/async/contact', CONTACT, key))
+  t.match(await json(await stack.post('/async/contact', CONTACT, key)), { id: first.id, status: /./ })
 })
 
 t.test('A5 operators list submissions by form and mode, page by page', async (t) => {

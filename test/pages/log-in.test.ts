@@ -96,6 +96,33 @@ t.test('a submission of somebody who is logged in is theirs, and needs our form'
     `select username from submissions join users on users.id = owner_id where data ->> 'message' = 'Mine'`
   )
   t.strictSame(row, { username: 'grace' })
+
+  const receipt = page.url()
+  await page.getByText('Stored', { exact: true }).waitFor()
+  await page.goto(`${base}/account`)
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.getByRole('heading', { name: 'Log in' }).waitFor()
+  await page.goto(receipt)
+  await page.getByText('if it is yours, log in').waitFor()
+})
+
+t.test('a status page says so when its user has logged out meanwhile', async (t) => {
+  const { page } = await browser.open()
+  await logIn(page, 'grace')
+  await page.goto(`${base}/async/contact`)
+  await page.locator('[name=name]').fill('Grace')
+  await page.locator('[name=email]').fill('grace@example.org')
+  await page.locator('[name=message]').fill('Waiting')
+  await page.locator('[name=consent]').check()
+  await page.locator('[data-send]').click()
+  await page.waitForURL(/\/async\/contact\/[\da-f-]{36}$/)
+  await page.getByRole('heading', { name: 'Waiting' }).waitFor()
+  const other = await page.context().newPage()
+  await other.goto(`${base}/account`)
+  await other.getByRole('button', { name: 'Log out' }).click()
+  await other.getByRole('heading', { name: 'Log in' }).waitFor()
+  await page.getByText('if it is yours, log in').waitFor()
+  t.pass('and looks no more')
 })
 
 t.test('what a page kept from an earlier log-in is sent once more, and nothing typed is lost', async (t) => {

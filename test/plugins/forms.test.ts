@@ -21,14 +21,14 @@ function createForms(t: Parameters<typeof createApp>[0], { replayed = false, def
     store: (submission) => note('store', submission, { id: ID, replayed }),
     storeFromJobs: () => Promise.resolve(),
     countFromJobs: () => Promise.resolve(0),
-    findReceipt: (form, id) => note('findReceipt', { form, id }, undefined),
+    findReceipt: (form, { id }) => note('findReceipt', { form, id }, undefined),
     find: () => Promise.resolve(undefined),
     list: () => Promise.resolve({ rows: [], next: undefined })
   })
   // only what the forms ask of the ledger
   app.decorate('ledger', {
     accept: (job: unknown) => note('accept', job, { id: ID, replayed }),
-    findStatus: (form: string, id: string) => note('findStatus', { form, id }, undefined)
+    findStatus: (form: string, { id }: { id: string }) => note('findStatus', { form, id }, undefined)
   } as never)
   app.decorate('idempotency', { readKey: () => undefined } as never)
   app.decorate('submitterOf', () => 'ip:somebody')

@@ -37,11 +37,11 @@ t.test('A5 what is stored directly is a sync row, and has a receipt in its own f
   t.strictSame(await sql('select form, mode, data from submissions where id = $1', [id]), [
     { form: 'contact', mode: 'sync', data: { name: 'Ada' } }
   ])
-  const receipt = await app.submissions.findReceipt('contact', id)
+  const receipt = await app.submissions.findReceipt('contact', { id })
   t.match(receipt, { id, form: 'contact' })
   t.strictSame(Object.keys(receipt ?? {}).sort(), ['created_at', 'form', 'id'], 'never what was typed')
-  t.equal(await app.submissions.findReceipt('damage-report', id), undefined)
-  t.equal(await app.submissions.findReceipt('contact', uuidv7()), undefined)
+  t.equal(await app.submissions.findReceipt('damage-report', { id }), undefined)
+  t.equal(await app.submissions.findReceipt('contact', { id: uuidv7() }), undefined)
 })
 
 t.test('A5 rule 5: what comes from jobs is an async row under the job id, once, however often it comes', async (t) => {
@@ -56,7 +56,11 @@ t.test('A5 rule 5: what comes from jobs is an async row under the job id, once, 
     { mode: 'async', name: 'Ada' },
     { mode: 'async', name: 'Eve' }
   ])
-  t.equal(await app.submissions.findReceipt('contact', ids[0] ?? ''), undefined, 'it has its status page instead')
+  t.equal(
+    await app.submissions.findReceipt('contact', { id: ids[0] ?? '' }),
+    undefined,
+    'it has its status page instead'
+  )
 })
 
 t.test('rule 1: keys and rows are committed together, and the loser of a key learns whose it is', async (t) => {

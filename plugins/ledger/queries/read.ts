@@ -57,13 +57,18 @@ export async function findProgress(db: Queryable, ids: string[]): Promise<Map<st
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** State and times of a job that brings a form's submission. */
-export async function findJobStatus(db: Queryable, form: string, id: string): Promise<JobStatus | undefined> {
+/** State and times of a job that brings a form's submission; with an owner only if it is theirs or nobody's. */
+export async function findJobStatus(
+  db: Queryable,
+  form: string,
+  { id, ownerId }: { id: string; ownerId?: string }
+): Promise<JobStatus | undefined> {
   const { rows } = await db.query<JobStatus>({
     name: 'find_job_status',
     text: `select id, state as status, progress, attempts, created_at, started_at, finished_at
-             from jobs where id = $1 and payload->>'form' = $2`,
-    values: [id, form]
+             from jobs
+            where id = $1 and payload->>'form' = $2 and ($3::uuid is null or owner_id is null or owner_id = $3)`,
+    values: [id, form, ownerId ?? null]
   })
   return rows[0]
 }

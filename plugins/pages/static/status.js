@@ -23,9 +23,14 @@ function slowDown() {
 }
 
 document.addEventListener('htmx:before:response', (event) => {
-  if (event.detail.ctx.response.raw.ok) {
+  const { ok, status } = event.detail.ctx.response.raw
+  if (ok) {
     pause = SECOND
     tellAway('')
+  } else if (status === 404) {
+    // whose it is has logged out meanwhile: the whole page says so
+    event.preventDefault()
+    location.reload()
   } else {
     event.preventDefault()
     slowDown()

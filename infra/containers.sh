@@ -87,6 +87,11 @@ case "$1" in
   sh) in_container "${SERVICE:-gateway}" sh ;;
   psql) in_container postgres psql -U beeline beeline ${SQL:+-c "$SQL"} ;;
   migrate) on_stack build/infra/postgres/migrate.js ${DOWN:+down} ;;
-  seed | dead | user) on_stack "build/infra/postgres/$1.js" ;;
+  seed | dead) on_stack "build/infra/postgres/$1.js" ;;
+  user)
+    # the link leads to nginx: nobody else can be reached
+    url=$(infra/setting.sh PUBLIC_URL "$(address)")
+    PUBLIC_URL=${url%/} on_stack build/infra/postgres/user.js
+    ;;
   *) echo "unknown command $1" >&2; exit 1 ;;
 esac

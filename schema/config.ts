@@ -41,7 +41,7 @@ export const Config = Type.Object(
     ),
     PUBLIC_URL: Type.Optional(
       publicAddress(
-        'address at which people reach the gateway, such as https://beeline.example; http://HOST:PORT when absent'
+        'address at which people reach the gateway, such as https://beeline.example; the one they asked when absent'
       )
     ),
     CORS_ORIGINS: Type.Optional(

@@ -17,8 +17,8 @@ export interface AuthOptions {
   apiKey?: string
   /** Secret of the installation: what is signed is signed with keys made of it. */
   secret: string
-  /** Address of this installation: who issues its tokens. */
-  issuer: string
+  /** Address of this installation: who issues its tokens. Default the same for all gateways, whatever their ports. */
+  issuer?: string
   /** How long a log-in lasts at the most, in hours. Default 720. */
   sessionHours?: number
   /** How long an unused log-in lasts, in hours. Default 168. */
@@ -58,7 +58,7 @@ const RECENT = { ttlMs: 900, most: 10_000 }
 const HOUR_MS = 3_600_000
 
 async function auth(app: FastifyInstance, options: AuthOptions) {
-  const { apiKey, secret, issuer, sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
+  const { apiKey, secret, issuer = 'http://localhost', sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
   const accessTokens = createAccessTokens({ secret, issuer })
   const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
   const keys = createKeys({ app, recent: RECENT })

@@ -9,8 +9,8 @@ import { metadataContract, revokeContract, tokenContract } from './contract.js'
 import { answerError, type Fields, readClient, readFields, readScopes, refusal } from './request.js'
 
 export interface OAuthOptions {
-  /** Address of this installation, without a slash at its end. */
-  issuer: string
+  /** Address of this installation, without a slash at its end. Default the one that a request came to. */
+  issuer?: string
   /** Whether names and passwords are taken for tokens. Default true. */
   passwordGrant?: boolean
 }
@@ -18,17 +18,17 @@ export interface OAuthOptions {
 async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAuthOptions) {
   const { accounts } = app
   const grants = [...(passwordGrant ? ['password'] : []), 'refresh_token']
-  const metadata = {
-    issuer,
-    token_endpoint: `${issuer}/api/oauth/token`,
+  const describe = (address: string) => ({
+    issuer: address,
+    token_endpoint: `${address}/api/oauth/token`,
     token_endpoint_auth_methods_supported: ['none'],
-    revocation_endpoint: `${issuer}/api/oauth/revoke`,
+    revocation_endpoint: `${address}/api/oauth/revoke`,
     revocation_endpoint_auth_methods_supported: ['none'],
     grant_types_supported: grants,
     response_types_supported: [],
     scopes_supported: [...SCOPES],
-    service_documentation: `${issuer}/docs`
-  }
+    service_documentation: `${address}/docs`
+  })
 
   async function byPassword(request: FastifyRequest, { username = '', password = '', scope }: Fields) {
     if (!username || !password) throw refusal('invalid_request', 'username and password are needed')
@@ -72,7 +72,9 @@ async function oauth(app: FastifyInstance, { issuer, passwordGrant = true }: OAu
     return reply.code(200).send()
   })
 
-  app.get('/.well-known/oauth-authorization-server', { schema: metadataContract }, async () => metadata)
+  app.get('/.well-known/oauth-authorization-server', { schema: metadataContract }, async ({ protocol, host }) =>
+    describe(issuer ?? `${protocol}://${host}`)
+  )
 }
 
 const wrong = () => refusal('invalid_grant', 'name or password is wrong')

@@ -93,10 +93,10 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     onUnfit: die
   })
   app.register(redis, { url: config.REDIS_URL })
-  const issuer = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`
+  const issuer = config.PUBLIC_URL && { issuer: config.PUBLIC_URL }
   app.register(auth, {
     secret: config.SECRET_KEY,
-    issuer,
+    ...issuer,
     sessionHours: config.SESSION_DAYS * 24,
     prefix: config.REDIS_PREFIX,
     ...(config.API_KEY && { apiKey: config.API_KEY })
@@ -129,7 +129,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     part.register(forms, { registry, defaultForm: config.DEFAULT_FORM })
     if (config.PUBLIC_TASKS) part.register(tasks, { cacheMs: config.CACHE_TTL_MS })
   })
-  app.register(oauth, { issuer, passwordGrant: config.PROGRAM_LOGIN })
+  app.register(oauth, { ...issuer, passwordGrant: config.PROGRAM_LOGIN })
   app.register(users, { registration: config.OPEN_REGISTRATION })
 
   // the private part: whoever comes in here has shown who they are

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import t from 'tap'
 import { Value } from 'typebox/value'
 import { TokenAnswer } from '#schema/user'
+import { findFreePort } from '../../infra/local/ports.js'
 import { askTokens, bearer, createUser, logIn, PASSWORD, refresh, type Tokens } from '../helpers/accounts.js'
 import { eventually } from '../helpers/eventually.js'
 import { inParallel } from '../helpers/in-parallel.js'
@@ -168,6 +169,25 @@ t.test('a bearer token that got lost or broken on the way is not taken for none'
     t.equal(answer.status, 401, authorization)
   }
   t.equal((await me(access_token)).status, 200)
+})
+
+t.test('without PUBLIC_URL a token of one gateway is good at another, whatever its port', async (t) => {
+  const other = await startGateway(t, { ...stack.env, PORT: String(await findFreePort()) })
+  const elsewhere = clientOf(() => other.url)
+  t.not(new URL(other.url).host, new URL(stack.gateway.url).host)
+  const { access_token, refresh_token } = await logIn(stack, 'ada')
+  t.equal((await elsewhere.get('/api/users/me', bearer(access_token))).status, 200)
+  const answer = await refresh(elsewhere, refresh_token)
+  t.equal(answer.status, 200)
+  const next: Tokens = JSON.parse(await answer.text())
+  t.equal((await me(next.access_token)).status, 200, 'and back')
+  for (const { url } of [stack.gateway, other]) {
+    t.match(
+      await (await fetch(`${url}/.well-known/oauth-authorization-server`)).json(),
+      { issuer: url, token_endpoint: `${url}/api/oauth/token` },
+      'each tells the address at which it was asked'
+    )
+  }
 })
 
 t.test('where tokens are had is told (RFC 8414), and the password grant can be switched off', async (t) => {

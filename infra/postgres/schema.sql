@@ -133,7 +133,7 @@ create table sessions (
   ended_because text check (ended_because in ('logged_out', 'ended', 'password_changed', 'token_reused'))
 );
 create index sessions_of_users on sessions (user_id, id);
-create index sessions_expiring on sessions (expires_at);
+create index sessions_over on sessions (least(ended_at, expires_at));
 
 -- Each refreshes once; one that comes again much later ends its session.
 create table refresh_tokens (
@@ -143,6 +143,7 @@ create table refresh_tokens (
   used_at timestamptz
 );
 create index refresh_tokens_of_sessions on refresh_tokens (session_id);
+create index refresh_tokens_made on refresh_tokens (created_at);
 
 create table api_keys (
   id uuid primary key,
@@ -157,6 +158,7 @@ create table api_keys (
   revoked_at timestamptz
 );
 create index api_keys_of_users on api_keys (user_id, id);
+create index api_keys_over on api_keys (least(revoked_at, expires_at));
 
 -- One-time links to choose a password.
 create table password_links (

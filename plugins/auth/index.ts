@@ -9,6 +9,7 @@ import { type Browsers, CSRF_FIELD, createBrowsers } from './browsers.js'
 import { createIdentify, type Identity } from './identify.js'
 import { createKeys, type Keys } from './keys.js'
 import { createPasswords } from './passwords.js'
+import { pruneKeys, prunePasswordLinks, pruneRefreshTokens, pruneSessions } from './queries/prune.js'
 import { createSessions, type Sessions } from './sessions.js'
 import { createThrottle } from './throttle.js'
 
@@ -55,7 +56,6 @@ declare module 'fastify' {
 
 /** Look-ups of credentials are remembered so long: what is revoked opens nothing after a second. */
 const RECENT = { ttlMs: 900, most: 10_000 }
-const HOUR_MS = 3_600_000
 
 async function auth(app: FastifyInstance, options: AuthOptions) {
   const { apiKey, secret, issuer = 'http://localhost', sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
@@ -104,13 +104,10 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   app.decorate('identify', hook(false))
   app.decorate('requireLogin', hook(true))
 
-  const forget = () => {
-    sessions.deleteOld().catch((error) => app.log.warn({ err: error }, 'old log-ins were not deleted'))
-  }
-  const timer = setInterval(forget, HOUR_MS)
-  timer.unref()
-  app.addHook('onReady', async () => forget())
-  app.addHook('onClose', async () => clearInterval(timer))
+  app.prune(
+    'log-ins and keys',
+    [pruneRefreshTokens, pruneSessions, pruneKeys, prunePasswordLinks].map((prune) => (most) => prune(app.pg, most))
+  )
 }
 
 const ProblemAnswer = { $ref: 'Problem#' }
@@ -169,4 +166,8 @@ function challenge(reply: FastifyReply, more?: string): void {
   reply.header('www-authenticate', `Bearer realm="api"${more ? `, ${more}` : ''}`)
 }
 
-export default fp(auth, { name: 'auth', fastify: '5.x', decorators: { fastify: ['pg', 'groupRead', 'redis'] } })
+export default fp(auth, {
+  name: 'auth',
+  fastify: '5.x',
+  decorators: { fastify: ['pg', 'groupRead', 'prune', 'redis'] }
+})

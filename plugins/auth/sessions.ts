@@ -6,7 +6,6 @@ import type { Scope, TokenAnswer } from '#schema/user'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-tokens.js'
 import { endSessionOfToken, rotate } from './queries/refresh-tokens.js'
 import {
-  deleteOldSessions,
   endSession,
   findSessions,
   insertSession,
@@ -127,7 +126,6 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
 
     /** Some were ended elsewhere. */
     forget: (ids: string[]) => ids.forEach(recent.forget),
-    list: (userId: string) => listSessions(app.pg, userId, idleHours),
-    deleteOld: () => deleteOldSessions(app.pg)
+    list: (userId: string) => listSessions(app.pg, userId, idleHours)
   }
 }

@@ -7,6 +7,7 @@ import { withSession } from './address.js'
 import { isOutage } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
+import { createPrune, type Prune } from './prune.js'
 import { findUnsafeSetting } from './queries.js'
 import { createSocket } from './socket.js'
 
@@ -33,6 +34,8 @@ declare module 'fastify' {
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
     /** Makes a look-up by key whose concurrent calls share one statement. */
     groupRead: <Value>(read: (pool: Pool, keys: string[]) => Promise<Map<string, Value>>) => GroupRead<Value>
+    /** Has what is over deleted, in bounded statements, at the start and each hour. */
+    prune: Prune
   }
 }
 
@@ -83,6 +86,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     return group
   })
   app.decorate('groupRead', (read) => createGroupRead(pool, read))
+  app.decorate('prune', createPrune(app))
   // before the pool ends: what waits may be a request whose client has gone
   app.addHook('onClose', async () => {
     await Promise.all(groups.map((group) => group.drained()))

@@ -69,7 +69,6 @@ declare module 'fastify' {
 
 /** RFC 8941 strings without their quotes: visible ASCII. */
 const KEY = /^[\x21-\x7e]{1,255}$/
-const HOUR_MS = 3_600_000
 
 async function idempotency(app: FastifyInstance, { keepHours = 48 }: IdempotencyOptions) {
   const lookUp = async (item: Keyed): Promise<Outcome | undefined> => {
@@ -79,15 +78,7 @@ async function idempotency(app: FastifyInstance, { keepHours = 48 }: Idempotency
   }
   app.decorate('idempotency', { readKey, lookUp, insertOnce, settle })
 
-  const forget = () => {
-    deleteOldKeys(app.pg, keepHours).catch((error) =>
-      app.log.warn({ err: error }, 'old idempotency keys were not deleted')
-    )
-  }
-  const timer = setInterval(forget, HOUR_MS)
-  timer.unref()
-  app.addHook('onReady', async () => forget())
-  app.addHook('onClose', async () => clearInterval(timer))
+  app.prune('idempotency keys', [(most) => deleteOldKeys(app.pg, keepHours, most)])
 }
 
 function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): IdempotencyKey | undefined {
@@ -165,4 +156,4 @@ function settle(outcome: Outcome): Outcome {
   return outcome
 }
 
-export default fp(idempotency, { name: 'idempotency', fastify: '5.x', decorators: { fastify: ['pg'] } })
+export default fp(idempotency, { name: 'idempotency', fastify: '5.x', decorators: { fastify: ['pg', 'prune'] } })

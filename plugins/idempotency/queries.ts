@@ -37,12 +37,17 @@ export async function findKeys(
   return new Map(rows.map(({ scope, key, id, hash }) => [`${scope}\n${key}`, { id, hash }]))
 }
 
-/** Forgets the keys whose time is over. */
-export async function deleteOldKeys(
-  db: { query: (text: string, values: unknown[]) => Promise<unknown> },
-  hours: number
-) {
-  await db.query(`delete from idempotency_keys where created_at < now() - make_interval(hours => $1)`, [hours])
+/** Forgets keys whose time is over, so many at the most; answers how many. */
+export async function deleteOldKeys(db: Pick<PoolClient, 'query'>, hours: number, most: number): Promise<number> {
+  const { rowCount } = await db.query({
+    name: 'delete_old_keys',
+    // by their places: a join's plan may go through the whole table
+    text: `delete from idempotency_keys
+            where ctid = any(array(select ctid from idempotency_keys where created_at < now() - make_interval(hours => $1)
+                                    order by created_at limit $2 for update skip locked))`,
+    values: [hours, most]
+  })
+  return rowCount ?? 0
 }
 
 const columns = (items: Keyed[]): [string[], string[], string[]] => [

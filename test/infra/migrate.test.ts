@@ -10,8 +10,8 @@ import { readCatalogue } from '../helpers/catalogue.js'
 import { type PostgresService, startPostgres } from '../helpers/services.js'
 
 const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
-const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'tasks', 'users', 'api_keys']
-const HOUSEKEEPING_TABLES = ['idempotency_keys', 'refresh_tokens', 'sessions', 'password_links']
+const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'tasks', 'users']
+const HOUSEKEEPING_TABLES = ['idempotency_keys', 'refresh_tokens', 'sessions', 'api_keys', 'password_links']
 
 const postgres = await startPostgres(t)
 

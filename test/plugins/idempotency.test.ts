@@ -157,7 +157,11 @@ t.test('keys beyond their time are forgotten, and only they', async (t) => {
   await app.connect()
   t.teardown(() => app.end())
   const { deleteOldKeys } = await import('../../plugins/idempotency/queries.js')
-  await deleteOldKeys(app, 48)
+  await stack.sql(
+    `insert into idempotency_keys (scope, key, request_hash, kind, id, created_at)
+     select 'anon', 'ancient ' || n, '', 'job', gen_random_uuid(), now() - interval '1 year' from generate_series(1, 4) as n`
+  )
+  t.strictSame([await deleteOldKeys(app, 48, 3), await deleteOldKeys(app, 48, 3)], [3, 2], 'few at a time')
   const rows = await stack.sql(`select key from idempotency_keys where key in ('old', 'young')`)
   t.strictSame(rows, [{ key: 'young' }], 'in the role that serves')
 })

@@ -115,12 +115,3 @@ export async function listSessions(db: Queryable, userId: string, idleHours: num
   })
   return rows
 }
-
-/** Days for which ended sessions are remembered: a token of theirs that comes back is known as such. */
-const KEEP_DAYS = 30
-
-/** Forgets what ended long ago. */
-export async function deleteOldSessions(db: Queryable): Promise<void> {
-  await db.query(`delete from sessions where expires_at < now() - make_interval(days => ${KEEP_DAYS})`)
-  await db.query(`delete from password_links where expires_at < now() - make_interval(days => ${KEEP_DAYS})`)
-}

@@ -54,7 +54,7 @@ seed: ## add the sample data that are missing
 dead: ## list the jobs that gave up
 	infra/stack.sh dead
 
-user: ## make an account, or let one choose another password (NAME=ada ROLE=operator)
+user: ## make an account, or a link to another password (NAME=ada ROLE=operator; SHUT=1, OPEN=1)
 	infra/stack.sh user
 
 test: build ## run the whole test suite (TESTS=build/test/jobs.test.js for one file)

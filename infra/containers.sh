@@ -9,7 +9,10 @@ name=$(infra/setting.sh COMPOSE_PROJECT_NAME "$(basename "$PWD")${data:+-$(basen
 COMPOSE_PROJECT_NAME=$(printf %s "$name" | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9_-' | sed 's/^[_-]*//')
 export COMPOSE_PROJECT_NAME
 
-on_stack() { docker compose run --rm --no-deps -T -e NAME="${NAME:-}" -e ROLE="${ROLE:-}" migrate node "$@"; }
+on_stack() {
+  docker compose run --rm --no-deps -T \
+    -e NAME="${NAME:-}" -e ROLE="${ROLE:-}" -e SHUT="${SHUT:-}" -e OPEN="${OPEN:-}" migrate node "$@"
+}
 
 # docker compose wants to know when there is no terminal
 in_container() {

@@ -41,14 +41,15 @@ export const MOST_KEYS = 100
 
 const HOLDS = '(expires_at is null or expires_at > now()) and revoked_at is null'
 
-/** Undefined when the user has too many. */
+/** Undefined when the user has too many, or the account was shut a moment ago. */
 export async function insertKey(db: Queryable, key: NewKey): Promise<KeyRow | undefined> {
   const { id, userId, name, prefix, hash, scopes, expiresInDays } = key
   const { rows } = await db.query<KeyRow>({
     name: 'insert_key',
     text: `insert into api_keys (id, user_id, name, prefix, hash, scopes, expires_at)
-           select $1, $2, $3, $4, $5, $6, now() + make_interval(days => $7)
-            where (select count(*) from api_keys where user_id = $2 and ${HOLDS}) < ${MOST_KEYS}
+           select $1, id, $3, $4, $5, $6, now() + make_interval(days => $7) from users
+            where id = $2 and disabled_at is null
+              and (select count(*) from api_keys where user_id = $2 and ${HOLDS}) < ${MOST_KEYS} for share
            returning ${KEY}`,
     values: [id, userId, name, prefix, hash, scopes, expiresInDays ?? null]
   })

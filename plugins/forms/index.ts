@@ -70,7 +70,7 @@ export default fp(forms, {
   encapsulate: true,
   decorators: {
     fastify: ['submissions', 'ledger', 'idempotency', 'submitterOf', 'submissionLimit'],
-    request: ['wantsPage', 'wantsJson'],
+    request: ['principal', 'wantsPage', 'wantsJson'],
     reply: ['page']
   }
 })

@@ -32,6 +32,7 @@ function createForms(t: Parameters<typeof createApp>[0], { replayed = false, def
   } as never)
   app.decorate('idempotency', { readKey: () => undefined } as never)
   app.decorate('submitterOf', () => 'ip:somebody')
+  app.decorateRequest('principal', null)
   app.decorate('submissionLimit', async () => {})
   app.decorateReply('page', function (this, template) {
     return this.type('text/html').send(template)

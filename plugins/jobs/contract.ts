@@ -104,7 +104,8 @@ export const jobContract = {
 
 export const resultContract = {
   summary: "Read a job's result",
-  description: '202 while it is open. With `forget=true` the result goes once this answer was written out.',
+  description:
+    '202 while it is open. With `forget=true`, which takes a token or key with the scope `write`, the result goes once this answer was written out.',
   tags,
   params: JobKey,
   querystring: Type.Object({ forget: Type.Boolean({ default: false }) }, { additionalProperties: false }),

@@ -11,6 +11,7 @@ export const readJob = async (request: FastifyRequest, reply: FastifyReply) => r
 export async function readResult(request: FastifyRequest, reply: FastifyReply) {
   const { ledger } = request.server
   const { forget } = request.query as { forget: boolean }
+  if (forget) refuseToForget(request)
   const job = await findAsked(request)
   if (isOpen(job.status)) return answerOpen(reply, job.id, job.status)
   if (forget && job.status === 'succeeded' && !job.forgotten_at) {
@@ -22,6 +23,12 @@ export async function readResult(request: FastifyRequest, reply: FastifyReply) {
     })
   }
   return answerEnd(reply, job)
+}
+
+/** It changes something though it is a GET: a link on any page leads a browser there. @throws problem 403 `SCOPE_MISSING` */
+function refuseToForget({ principal }: FastifyRequest): void {
+  if (principal?.scopes.includes('write') && !principal.browser) return
+  throw problem(403, 'SCOPE_MISSING', 'forget=true takes a token or key with the scope write')
 }
 
 export async function readAttempts(request: FastifyRequest, reply: FastifyReply) {

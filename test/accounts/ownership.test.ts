@@ -62,6 +62,22 @@ t.test('a job belongs to who sent it: others, unless they are operators, do not 
   t.equal((await call('DELETE', `/api/jobs/${job}`, ada)).status, 204)
 })
 
+t.test('a result is taken away by who may change something, and by no link that a browser is led to', async (t) => {
+  const job = await submit(ada)
+  await stack.sql(`update jobs set state = 'succeeded', result = '{}', finished_at = now() where id = $1`, [job])
+  const path = `/api/jobs/${job}/result`
+  const { headers } = await stack.postForm('/login', { username: 'ada', password: PASSWORD })
+  const cookie = (headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+  for (const reader of [await headersOf('ada', { scope: 'read' }), { cookie }]) {
+    const answer = await stack.get(`${path}?forget=true`, reader)
+    t.equal(answer.status, 403)
+    t.match(await answer.json(), { code: 'SCOPE_MISSING' })
+    t.equal((await stack.get(path, reader)).status, 200)
+  }
+  t.equal((await stack.get(`${path}?forget=true`, ada)).status, 200)
+  await eventually(async () => assert.equal((await stack.get(path, ada)).status, 410))
+})
+
 t.test('who follows a job hears nothing more once the log-in has ended', async (t) => {
   const { access_token, refresh_token } = await logIn(stack, 'ada')
   const id = await submit(ada)

@@ -15,6 +15,8 @@ export async function createKey(request: FastifyRequest, reply: FastifyReply) {
   const { scopes = usual(own), ...key } = request.body as NewApiKey
   const missing = scopes.filter((scope) => !own.includes(scope))
   if (missing.length) throw problem(403, 'SCOPE_MISSING', `you cannot give what you do not have: ${missing.join(' ')}`)
+  if (!scopes.length)
+    throw problem(403, 'SCOPE_MISSING', 'say which scopes: you have account alone, which is given only when asked for')
   const created = await request.server.accounts.keys.create(userId, { ...key, scopes })
   return reply.code(201).header('location', `/api/users/me/keys/${created.id}`).send(created)
 }

@@ -118,6 +118,8 @@ t.test('a key does what its scopes say, and gives no more than its maker has', a
     status: 403,
     body: { code: 'SCOPE_MISSING' }
   })
+  t.match(await create(bearer(keeper), { name: 'more' }), { status: 403, body: { code: 'SCOPE_MISSING' } })
+  t.match(await create(bearer(keeper), { name: 'more', scopes: ['account'] }), { status: 201 })
   t.match(await create(ada, { name: 'more', scopes: ['operate'] }), { status: 403 })
   t.match(await create(olga, { name: 'operator' }), { status: 201, body: { scopes: ['read', 'write', 'operate'] } })
 })

@@ -76,7 +76,7 @@ export function createAccounts({ app, passwords, sessions, throttle }: AccountOp
     async logIn({ username, password, address }: Attempt): Promise<LoggedIn | undefined> {
       const guess = { account: username.toLowerCase(), address }
       await throttle.take(guess)
-      const user = await findLogin(app.pg, username, address)
+      const user = await findLogin(app.pg, guess.account, address)
       if (!user?.known) await throttle.takeFromStranger(guess)
       const hash = password.length <= LONGEST ? user?.passwordHash : undefined
       const isRight = await passwords.verify(password.slice(0, LONGEST), hash)

@@ -39,6 +39,26 @@ t.test('an unknown name is held up in the same way', async (t) => {
   t.ok(Math.abs((known[400] ?? 0) - (unknown[400] ?? 0)) <= 1, JSON.stringify([known, unknown]))
 })
 
+t.test('the time that it takes does not tell whether there is such a name', async (t) => {
+  const names = [...Array(6).keys()].map((i) => `known-${i}`)
+  await Promise.all(names.map((name) => createUser(stack, name)))
+  const times: Record<string, number[]> = { known: [], unknown: [] }
+  const measure = async (kind: string, name: string, address: string) => {
+    const began = performance.now()
+    t.equal((await attempt(name, 'guess', address)).status, 400)
+    times[kind]?.push(performance.now() - began)
+  }
+  for (let i = 0; i < 120; i++) {
+    // by turns, so that a busy machine slows both
+    const [first, second] = i % 2 ? ['known', 'unknown'] : ['unknown', 'known']
+    for (const kind of [first, second]) {
+      if (kind) await measure(kind, `${kind}-${i % 6}${kind === 'known' ? '' : `-${i}`}`, `198.51.${kind.length}.${i}`)
+    }
+  }
+  const [known = 0, unknown = 0] = [times.known, times.unknown].map((all) => all?.sort((a, b) => a - b)[60])
+  t.ok(Math.abs(known - unknown) < 5, `${known} and ${unknown} ms`)
+})
+
 t.test('who guesses many names from one address is slowed down as well', async (t) => {
   const answers = await inParallel([...Array(120).keys()], (i) => attempt(`user-${i}`, 'guess', '192.0.2.5'), 20)
   const { 400: looked = 0 } = tally(answers)

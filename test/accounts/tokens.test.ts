@@ -140,6 +140,13 @@ t.test('an account that is shut, and a log-in whose time is over, open nothing',
   await eventually(async () => assert.equal((await me(access_token)).status, 401))
   t.equal(await errorOf(await refresh(stack, refresh_token)), 'invalid_grant')
 
+  const unused = await logIn(stack, 'brief')
+  await stack.sql(
+    `update sessions set last_used_at = now() - interval '169 hours' where user_id = (select id from users where username = 'brief')`
+  )
+  await eventually(async () => assert.equal((await me(unused.access_token)).status, 401))
+  t.equal(await errorOf(await refresh(stack, unused.refresh_token)), 'invalid_grant', 'nobody used it for a week')
+
   const again = await logIn(stack, 'brief')
   await stack.sql(`update users set disabled_at = now() where username = 'brief'`)
   await eventually(async () => assert.equal((await me(again.access_token)).status, 401))

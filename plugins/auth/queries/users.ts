@@ -47,12 +47,13 @@ export interface LoginRow extends LoggedIn {
   known: boolean
 }
 
+/** By the name in small letters. Postgres has its own idea of them, by which one account could be guessed under several names. */
 export async function findLogin(db: Queryable, username: string, address: string): Promise<LoginRow | undefined> {
   const { rows } = await db.query<LoginRow>({
     name: 'find_login',
     text: `select ${USER}, password_hash as "passwordHash", password_changed_at::text as "passwordSetAt",
                   exists (select from sessions where user_id = users.id and address = $2) as known
-             from users where username = lower($1) and disabled_at is null`,
+             from users where username = $1 and disabled_at is null`,
     values: [username, address]
   })
   return rows[0]

@@ -1,7 +1,7 @@
 /** Pages: templates, style and scripts, all from here and none from elsewhere. */
 import view from '@fastify/view'
 import { Eta } from 'eta'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { serveAssets, sourceFolder } from './assets.js'
 
@@ -28,11 +28,22 @@ async function pages(app: FastifyInstance, { name, loaderioToken }: PagesOptions
     const { principal } = this.request
     // a page of somebody who is logged in is theirs alone
     this.header('vary', principal ? 'accept, cookie' : 'accept')
-    const own = { isLoggedIn: Boolean(principal), csrf: principal?.browser ? this.request.csrfToken() : '' }
+    const account = principal ? '/account' : logInFrom(this.request)
+    const own = { account, isLoggedIn: Boolean(principal), csrf: principal?.browser ? this.request.csrfToken() : '' }
     return this.viewAsync(template, { ...common, ...own, ...data }) as unknown as FastifyReply
   })
   if (loaderioToken) serveToken(app, loaderioToken)
 }
+
+const HERE = new Set(['/', '/login', '/password'])
+/** What the log-in takes as the way back is no longer. */
+const LONGEST_WAY = 400
+
+/** The way to the log-in, and back to a page that was only read. */
+const logInFrom = ({ method, url }: FastifyRequest) =>
+  method === 'GET' && !HERE.has(url.split('?', 1)[0] ?? '') && url.length <= LONGEST_WAY
+    ? `/login?next=${encodeURIComponent(url)}`
+    : '/login'
 
 function serveToken(app: FastifyInstance, token: string): void {
   for (const path of [`/${token}.txt`, `/${token}/`]) {

@@ -104,6 +104,29 @@ t.test('a submission of somebody who is logged in is theirs, and needs our form'
   await page.getByRole('heading', { name: 'Log in' }).waitFor()
   await page.goto(receipt)
   await page.getByText('if it is yours, log in').waitFor()
+  await page.getByRole('link', { name: 'Log in' }).click()
+  await page.getByLabel('Name').fill('grace')
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByText('Stored', { exact: true }).waitFor()
+  t.equal(page.url(), receipt, 'the log-in leads back')
+})
+
+t.test('the way to the log-in can always be taken, wherever it begins', async (t) => {
+  const html = { accept: 'text/html' }
+  for (const path of [
+    '/',
+    '/login',
+    '/password',
+    '/sync/contact',
+    `/nothing?${'x'.repeat(2_000)}`,
+    '/%22%3E%3Cb%3E?"><b>'
+  ]) {
+    const page = await (await stack.get(path, html)).text()
+    const [, href = ''] = /<a href="([^"]*)">Log in</.exec(page) ?? []
+    t.match(href, /^\/login(\?next=%2F[^<>]+)?$/, path)
+    t.equal((await stack.get(href, html)).status, 200, path)
+  }
 })
 
 t.test('a status page says so when its user has logged out meanwhile', async (t) => {

@@ -7,10 +7,14 @@ export function isOutage(error: unknown): boolean {
   return SYSTEM_CODES.has(code) || CONNECTION_LOST.test(error.message)
 }
 
-/** Whether a statement took longer than it may. When Postgres answers others meanwhile, the statement itself is at fault. */
+/**
+ * Whether a statement, or the pause between two of a transaction, took longer than it may. When Postgres answers others meanwhile,
+ * the work itself is at fault.
+ */
 export function isSlow(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  return ('code' in error && error.code === QUERY_CANCELED) || /^query read timeout/i.test(error.message)
+  const { code } = error as { code?: string }
+  return code === QUERY_CANCELED || code === IDLE_TOO_LONG || /^query read timeout/i.test(error.message)
 }
 
 const QUERY_CANCELED = '57014'

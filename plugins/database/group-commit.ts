@@ -24,8 +24,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   maxWaitingBytes?: number
   /** Time from a writer's call until it is told that its item did not get through, in ms. Default 10,000. */
   deadlineMs?: number
-  /** Hears of a failed commit that is going to be tried again. */
-  onRetry?: (error: unknown, items: number) => void
+  /** Hears of a failed commit that may be tried again. */
+  onRetry?: (error: unknown, items: Item[]) => void
 }
 
 /**
@@ -80,12 +80,12 @@ export function createGroupCommit<Item, Outcome>(
     return waiting.splice(0, length)
   }
 
-  async function drain() {
-    while (waiting.length) await commit(takeGroup())
-  }
-
   function openLane() {
-    const lane = drain().finally(() => draining.delete(lane))
+    const drain = async () => {
+      while (waiting.length) await commit(takeGroup())
+      draining.delete(lane) // in the same turn: who comes in the next one opens a lane
+    }
+    const lane = drain()
     draining.add(lane)
   }
 
@@ -106,7 +106,10 @@ export function createGroupCommit<Item, Outcome>(
         for (const [i, { resolve }] of open.entries()) resolve(outcomes[i] as Outcome)
         return
       } catch (error) {
-        onRetry(error, open.length)
+        onRetry(
+          error,
+          open.map(({ item }) => item)
+        )
         if (isSlow(error) && (await answers())) {
           // too much at once, or one item that is slow by itself: that one ends alone
           if (open.length > 1) {
@@ -148,13 +151,21 @@ export function createGroupCommit<Item, Outcome>(
 
   async function inConnection(work: (client: PoolClient) => Promise<Outcome[]>): Promise<Outcome[]> {
     const client = await pool.connect()
+    let giveUp = (_error: Error) => {}
+    // work may wait, for ever, for something else than its connection
+    const broken = new Promise<never>((_, reject) => {
+      giveUp = reject
+    })
+    client.once('error', giveUp)
     try {
-      const outcomes = await work(client)
+      const outcomes = await Promise.race([work(client), broken])
       client.release()
       return outcomes
     } catch (error) {
       client.release(true) // whatever state the connection is in, Postgres rolls it back
       throw error
+    } finally {
+      client.off('error', giveUp)
     }
   }
 

@@ -41,18 +41,14 @@ declare module 'fastify' {
 
 /** Every statement of ours is a look-up by index: a plan made while a table was empty must not survive its growth. */
 const PLANS = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
-/** What a process that vanished without a word (its line cut, its machine gone) had locked, in a transaction that it will never end. */
-const ABANDONED = [
-  'idle_in_transaction_session_timeout=5000',
-  'tcp_keepalives_idle=10',
-  'tcp_keepalives_interval=5',
-  'tcp_keepalives_count=3'
-]
+/** What a process that vanished without a word (its line cut, its machine gone) leaves behind. */
+const ABANDONED = ['tcp_keepalives_idle=10', 'tcp_keepalives_interval=5', 'tcp_keepalives_count=3']
 /** Postgres gives up a moment before we do, so that nothing of ours goes on there behind our back. */
 const sessionSettings = (queryTimeoutMs: number) => [
   'synchronous_commit=on',
   'lock_timeout=3000',
   `statement_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
+  `idle_in_transaction_session_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
   ...ABANDONED,
   ...PLANS
 ]
@@ -79,9 +75,11 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
   app.decorate('isOutage', isOutage)
   const groups: { drained: () => Promise<void> }[] = []
   app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
-    const onRetry = (error: unknown, items: number) =>
-      app.log.warn({ err: error, items }, 'a commit failed; what may succeed is tried again')
-    const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, onRetry, ...options })
+    const onRetry = (error: unknown, items: Item[]) => {
+      app.log.warn({ err: error, items: items.length }, 'a commit failed; what may succeed is tried again')
+      options.onRetry?.(error, items)
+    }
+    const group = createGroupCommit(pool, { deadlineMs: commitDeadlineMs, ...options, onRetry })
     groups.push(group)
     return group
   })

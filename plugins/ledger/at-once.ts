@@ -7,6 +7,7 @@ import type { PoolClient } from 'pg'
 import { groupBy } from '#schema/group-by'
 import type { Store } from './finish.js'
 import { finishLocked, type LockedJob, lockFresh } from './queries/at-once.js'
+import { commit } from './queries/commit.js'
 
 export interface AtOnce {
   id: string
@@ -40,7 +41,7 @@ export function createStoreAtOnce({ app, storeOf, tellEnd }: AtOnceOptions): (de
       const result = byId.get(job.deliveryId)?.resultOf(job)
       return result ? [{ job, result: result.value }] : []
     })
-    const stores = [...groupBy(done, ({ job }) => job.type)].map(([type, ofType]) =>
+    const stores = [...groupBy(done, ({ job }) => job.type)].map(async ([type, ofType]) =>
       storeOf(type)?.(
         client,
         ofType.map(({ job }) => job),
@@ -48,7 +49,7 @@ export function createStoreAtOnce({ app, storeOf, tellEnd }: AtOnceOptions): (de
       )
     )
     await Promise.all([done.length ? finishLocked(client, done) : [], ...stores])
-    await client.query('commit')
+    await commit(client)
     if (done.length) tellEnd(done.map(({ job }) => job.id))
     const byDelivery = groupBy(done, ({ job }) => job.deliveryId)
     return deliveries.map(({ id }) => byDelivery.get(id)?.length ?? 0)

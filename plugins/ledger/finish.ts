@@ -11,6 +11,7 @@ import {
   type Job,
   nameOf
 } from './queries/attempts.js'
+import { commit } from './queries/commit.js'
 
 /** How an attempt ended. */
 export type Ending =
@@ -40,18 +41,13 @@ export function createFinish({ app, storeOf, tellEnd }: FinishOptions): (ending:
       maxWaiting: Number.POSITIVE_INFINITY,
       maxWaitingBytes: Number.POSITIVE_INFINITY,
       sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
-      write: async (client, endings) => {
-        try {
-          return await write(client, type, endings)
-        } catch (error) {
-          // while the rows were locked by this very transaction nobody could renew
-          extendLeases(
-            app.pg,
-            endings.map(({ job }) => job)
-          ).catch((failed) => app.log.debug({ err: failed }, 'leases were not extended'))
-          throw error
-        }
-      }
+      write: (client, endings) => write(client, type, endings),
+      // while the rows were locked by this very transaction nobody could renew
+      onRetry: (_error, endings) =>
+        void extendLeases(
+          app.pg,
+          endings.map(({ job }) => job)
+        ).catch((failed) => app.log.debug({ err: failed }, 'leases were not extended'))
     })
 
   async function write(client: PoolClient, type: string, endings: Ending[]): Promise<boolean[]> {
@@ -73,7 +69,7 @@ export function createFinish({ app, storeOf, tellEnd }: FinishOptions): (ending:
     const jobs = kept.map(({ job }) => job)
     const results = kept.map(({ result }) => result)
     if (kept.length) await storeOf(type)?.(client, jobs, results)
-    await client.query('commit')
+    await commit(client)
     tellEnd(ended.flat().map(({ id }) => id))
     return endings.map(({ job }) => ours.has(nameOf(job)))
   }

@@ -89,6 +89,16 @@ t.test('a writer with two lanes has two commits in flight, and no more', async (
   t.equal(await countKept(given), 20)
 })
 
+t.test('a writer that comes just as the last commit was answered waits for no other', async (t) => {
+  const { write } = await createWriter(t)
+  for (let turns = 0; turns < 10; turns++) {
+    await write(thing())
+    for (let turn = 0; turn < turns; turn++) await null
+    const isWritten = await Promise.race([write(thing()).then(() => true), sleep(1_000, false)])
+    t.ok(isWritten, `${turns} turns later`)
+  }
+})
+
 t.test('what is sent to Postgres in one turn leaves in one call', async (t) => {
   const server = createServer().listen(0)
   t.teardown(() => server.close())
@@ -192,32 +202,38 @@ t.test('rule 1: one bad row in a shared commit fails alone', async (t) => {
   t.strictSame(groups, [1, 22, ...Array(22).fill(1)])
 })
 
-t.test('rule 1: one row that takes too long fails alone, however long its writer may wait', async (t) => {
-  const failures: number[] = []
-  const { write } = await createWriter(t, {
-    deadlineMs: Number.POSITIVE_INFINITY,
-    onRetry: (_error: unknown, items: number) => void failures.push(items),
-    write: async (client: PoolClient, given: unknown[]) => {
-      const all = given as Thing[] // as they are sent below
-      await client.query('begin')
-      if (all.some(({ n }) => n === SLOW)) await client.query('select pg_sleep(5)')
-      await client.query('insert into things select * from unnest($1::uuid[], $2::int[]) on conflict (id) do nothing', [
-        all.map(({ id }) => id),
-        all.map(({ n }) => n)
-      ])
-      await client.query('commit')
-      return all.map(({ id }) => id)
-    }
+/** What takes too long: a statement, or something that has nothing to do with Postgres. */
+for (const [what, code, wait] of [
+  ['takes too long', '57014', (client: PoolClient) => client.query('select pg_sleep(5)')],
+  ['never comes back', '25P03', () => new Promise(() => {})]
+] as const) {
+  t.test(`rule 1: one row that ${what} fails alone, however long its writer may wait`, async (t) => {
+    const failures: number[] = []
+    const { write } = await createWriter(t, {
+      deadlineMs: Number.POSITIVE_INFINITY,
+      onRetry: (_error: unknown, items: unknown[]) => void failures.push(items.length),
+      write: async (client: PoolClient, given: unknown[]) => {
+        const all = given as Thing[] // as they are sent below
+        await client.query('begin')
+        if (all.some(({ n }) => n === SLOW)) await wait(client)
+        await client.query(
+          'insert into things select * from unnest($1::uuid[], $2::int[]) on conflict (id) do nothing',
+          [all.map(({ id }) => id), all.map(({ n }) => n)]
+        )
+        await client.query('commit')
+        return all.map(({ id }) => id)
+      }
+    })
+    const good = things(7)
+    const first = write(thing())
+    const slow = write(thing(SLOW))
+    const answers = good.map((one) => write(one))
+    t.match(await slow.catch((error) => error), { code })
+    await Promise.all([first, ...answers])
+    t.equal(await countKept(good), 7)
+    t.strictSame(failures, [8, 4, 2, 1, 1], 'halves, then the one twice')
   })
-  const good = things(7)
-  const first = write(thing())
-  const slow = write(thing(SLOW))
-  const answers = good.map((one) => write(one))
-  t.match(await slow.catch((error) => error), { code: '57014' })
-  await Promise.all([first, ...answers])
-  t.equal(await countKept(good), 7)
-  t.strictSame(failures, [8, 4, 2, 1, 1], 'halves, then the one twice')
-})
+}
 
 t.test('rule 1: a lost connection is tried again with the same rows, and they are stored once', async (t) => {
   const { app, write, groups, close } = await createWriter(t)
@@ -299,7 +315,7 @@ t.test('rule 1: neither an address nor the database takes the promises of a sess
       synchronous_commit: 'on',
       statement_timeout: '4500',
       lock_timeout: '3000',
-      idle_in_transaction_session_timeout: '5000',
+      idle_in_transaction_session_timeout: '4500',
       enable_seqscan: 'off'
     })
     if (url.includes('pg_temp')) t.match(session, { search_path: 'public,pg_temp', application_name: 'told' })

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin'
 import { compile } from '#schema/compile'
 import { type Fault, Problem } from '#schema/problem'
+import { noteMethods } from './methods.js'
 import { addNegotiation } from './negotiation.js'
 import { answerExpectation } from './outside.js'
 import { toProblem } from './to-problem.js'
@@ -29,12 +30,18 @@ async function problems(app: FastifyInstance) {
   })
   app.server.on('checkExpectation', answerExpectation)
   app.setErrorHandler(answer)
+  const methodsAt = noteMethods(app)
   app.setNotFoundHandler((request, reply) => {
-    return answer(
-      { statusCode: 404, code: 'NOT_FOUND', message: `nothing is at ${request.url.split('?')[0]}` },
-      request,
-      reply
-    )
+    const path = request.url.split('?')[0] ?? ''
+    const methods = methodsAt(path)
+    // a route may find by itself that nothing is there
+    if (!methods.length || methods.includes(request.method)) {
+      return answer({ statusCode: 404, code: 'NOT_FOUND', message: `nothing is at ${path}` }, request, reply)
+    }
+    const allowed = methods.join(', ')
+    reply.header('allow', allowed)
+    const message = `${path} has no ${request.method}; it has ${allowed}`
+    return answer({ statusCode: 405, code: 'METHOD_NOT_ALLOWED', message }, request, reply)
   })
 }
 

@@ -85,7 +85,7 @@ t.test('an id is found only where it belongs', async (t) => {
   }
 })
 
-t.test('methods that a place does not have are 404, and store nothing', async (t) => {
+t.test('methods that a place does not have are 405, name those that it has, and store nothing', async (t) => {
   const places = {
     '/sync/contact': ['PUT', 'PATCH', 'DELETE', 'PROPFIND'],
     '/async/contact': ['PUT', 'PATCH', 'DELETE', 'PROPFIND'],
@@ -101,7 +101,11 @@ t.test('methods that a place does not have are 404, and store nothing', async (t
         const headers = { 'content-type': 'application/json' }
         const body = JSON.stringify(CONTACT)
         const answer = await fetch(stack.gateway.url + path, { method, headers, body })
-        await assertProblem(t, answer, 404, `${method} ${path}`)
+        const problem = await assertProblem(t, answer, 405, `${method} ${path}`)
+        t.match(problem, { code: 'METHOD_NOT_ALLOWED' })
+        const allowed = answer.headers.get('allow')?.split(', ') ?? []
+        t.ok(allowed.includes('GET') && allowed.includes('HEAD'), String(allowed))
+        t.notOk(allowed.includes(method), `${method} is not among them`)
       }
     }
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import t from 'tap'
+import { uuidv7 } from 'uuidv7'
 import { buildRegistry, loadDefinitions } from '#schema/registry'
 import { buildConsumer, loadHandlers } from '../../services/consumer/app.js'
 import { buildGateway } from '../../services/gateway/app.js'
@@ -40,6 +41,41 @@ t.test('B20 a plugin with routes keeps to itself: what it decorates is unseen ou
     t.ok(app.hasDecorator(shared), `${shared} is shared`)
   }
 })
+
+t.test(
+  'a path with a method that it does not have is 405 and says which it has, in every part of the gateway',
+  async (t) => {
+    const app = buildGateway({ config: testConfig(), registry, die })
+    t.teardown(() => app.close())
+    const routes: { method: string; url: string }[] = []
+    app.addHook('onRoute', ({ method, url }) => {
+      if (!url.includes('*')) routes.push(...[method].flat().map((one) => ({ method: one, url })))
+    })
+    await app.ready()
+    const paths = [...new Set(routes.map(({ url }) => url.replaceAll(/:\w+/g, uuidv7)))]
+    t.ok(paths.length > 40, `${paths.length} paths`)
+    for (const path of paths) {
+      // a parameter takes what is another route's word, too
+      const here = routes.filter(({ url }) => new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`).test(path))
+      const methods = [...new Set(here.map(({ method }) => method))].sort()
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'] as const) {
+        if (methods.includes(method)) continue
+        const answer = await app.inject({ method, url: path })
+        const told = { status: answer.statusCode, allow: answer.headers.allow, code: answer.json().code }
+        assert.deepEqual(
+          told,
+          { status: 405, allow: methods.join(', '), code: 'METHOD_NOT_ALLOWED' },
+          `${method} ${path}`
+        )
+      }
+      t.equal((await app.inject({ method: 'OPTIONS', url: path })).statusCode, 204)
+    }
+    for (const url of ['/nothing', '/api/tasks/1/more', '/docs/static/nothing.css']) {
+      for (const method of ['GET', 'POST', 'DELETE'] as const)
+        t.equal((await app.inject({ method, url })).statusCode, 404, `${method} ${url}`)
+    }
+  }
+)
 
 t.test('E6 A4 the gateway alone accepts jobs, and they wait; a consumer that starts later does them', async (t) => {
   const stack = await startStack(t)

@@ -112,3 +112,18 @@ t.test('a cancel that comes while a job is being stored is either first or too l
     t.equal((await effects()).includes(id), !cancelled)
   }
 })
+
+t.test('a cancel that waits too long for a job that is being stored asks for patience', async (t) => {
+  const { app, ledger, deliver, read } = await create(t)
+  const {
+    ids: [id = '']
+  } = await deliver()
+  const storing = await app.pg.connect()
+  await storing.query('begin')
+  await storing.query('select from jobs where id = $1 for update', [id])
+  await t.rejects(ledger.cancel(id), { statusCode: 503, code: 'JOB_BUSY', retryAfter: 1 })
+  await storing.query('rollback')
+  storing.release()
+  t.equal(await ledger.cancel(id), true)
+  t.match(await read(id), { state: 'cancelled' })
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import t from 'tap'
+import { expireJobs, moveWaiting } from '../../plugins/ledger/queries/relay.js'
 import { eventually } from '../helpers/eventually.js'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
@@ -91,6 +92,48 @@ t.test('rule 7: what waits in a queue that was renamed moves to the queue of its
   t.match(await read(renamed.id), { queue: 'work', state: 'queued', version: 2 })
   t.match(await read(recent.id), { queue: 'before', state: 'queued' })
   t.match(await read(foreign.id), { queue: 'another', state: 'queued' })
+})
+
+t.test('rule 7: one turn expires, and moves, 5,000 rows at the most; the next ones go on', async (t) => {
+  const { app, sql } = await createLedger(t, postgres)
+  const insert = (queue: string, expiresAt: string | null) =>
+    sql(
+      `insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, run_at, expires_at)
+       select gen_random_uuid(), 'short', $1, '{}', 1, 2, 1000, 'ip:a', now() - interval '2 min', $2::timestamptz
+         from generate_series(1, 5003)`,
+      [queue, expiresAt]
+    )
+  await Promise.all([insert('work', '2020-01-01'), insert('before', null)])
+  const client = await app.pg.connect()
+  t.teardown(() => client.release())
+  const countExpired = async () => (await sql("select 1 from jobs where state = 'expired'")).length
+  for (const expired of [5_000, 5_003, 5_003]) {
+    await expireJobs(client)
+    t.equal(await countExpired(), expired)
+  }
+  for (const moved of [5_000, 3, 0]) t.equal(await moveWaiting(client, 'before', { short: 'work' }), moved)
+})
+
+t.test('rule 7: a delivery that Redis lost while it is being stored keeps no other from coming again', async (t) => {
+  const { app, ledger, pushed, accept, change } = await createLedger(t, postgres, { living: false })
+  const [stored, other] = [await accept(), await accept()]
+  for (const { id } of [stored, other]) await change(id, "delivered_at = now() - interval '5 seconds'")
+  const storing = await app.pg.connect()
+  t.teardown(() => storing.release(true))
+  await storing.query('begin')
+  await storing.query('select from jobs where id = $1 for update', [stored.id])
+  pushed.length = 0
+  ledger.relay.start()
+  await eventually(
+    () =>
+      assert.deepEqual(
+        pushed.flatMap(({ ids }) => ids),
+        [other.id]
+      ),
+    { timeout: 2_500 }
+  )
+  await storing.query('rollback')
+  await ledger.relay.stop()
 })
 
 t.test('rule 11: what was accepted is counted in the same commit', async (t) => {

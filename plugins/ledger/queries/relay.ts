@@ -100,12 +100,14 @@ export async function findDeliveries(
   return rows
 }
 
-/** Takes the delivery ids off rows that still wait; answers how many rows. */
+/** Takes the delivery ids off rows that still wait, passing over those that are just being stored; answers how many rows. */
 export async function clearDeliveries(client: PoolClient, queue: string, ids: string[]): Promise<number> {
   const { rowCount } = await client.query({
     name: 'clear_deliveries',
     text: `update jobs set delivery_id = null, delivered_at = null
-            where state = 'queued' and queue = $1 and delivery_id = any($2::uuid[])`,
+            where id = any(array(
+                    select id from jobs where state = 'queued' and queue = $1 and delivery_id = any($2::uuid[])
+                       for update skip locked))`,
     values: [queue, ids]
   })
   return rowCount ?? 0

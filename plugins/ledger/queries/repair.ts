@@ -1,12 +1,16 @@
 /** SQL that changes jobs as their owners wish: cancel, forget. */
 import type { Pool } from 'pg'
+import { problem } from '#schema/problem'
 import type { JobFilter } from './list.js'
 
 type Queryable = Pick<Pool, 'query'>
 
-/** Ends a job that is not finished; answers whether it was so. A running one is aborted when its consumer next renews its lease. */
+/**
+ * Ends a job that is not finished; answers whether it was so. A running one is aborted when its consumer next renews its lease.
+ * @throws problem 503 `JOB_BUSY` when its effect is being written for longer than a statement waits
+ */
 export async function cancelJob(db: Queryable, id: string): Promise<boolean> {
-  const { rowCount } = await db.query({
+  const cancelling = db.query({
     name: 'cancel_job',
     text: `update jobs
               set state = 'cancelled', finished_at = now(), version = version + 1, lease_until = null,
@@ -14,8 +18,15 @@ export async function cancelJob(db: Queryable, id: string): Promise<boolean> {
             where id = $1 and state in ('queued', 'active')`,
     values: [id]
   })
+  const { rowCount } = await cancelling.catch((error: Error) => {
+    throw 'code' in error && error.code === LOCK_NOT_AVAILABLE ? busy(error) : error
+  })
   return rowCount === 1
 }
+
+const LOCK_NOT_AVAILABLE = '55P03'
+const busy = (cause: Error) =>
+  problem(503, 'JOB_BUSY', 'its effect is just being written; ask again soon', { retryAfter: 1, cause })
 
 /** Takes the result away; the row stays and says when. */
 export async function forgetResult(db: Queryable, id: string): Promise<void> {

@@ -47,6 +47,7 @@ async function forms(app: FastifyInstance, { registry, defaultForm }: FormsOptio
         `/${mode}/${name}`,
         {
           schema: submitSchema(form, mode, hide),
+          attachValidation: true, // a repeat may be older than the form as it is now
           config: {
             // a browser gets its form back, with what was typed; before the body was read there is none
             showProblem: (problem, request, reply) => {

@@ -30,8 +30,11 @@ export function storeDirectly(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const route = `/sync/${form.name}`
     const key = readKey(request, route)
+    const { validationError, server } = request
     const submission = { form: form.name, data: dataOf(request), ownerId: ownerOf(request) }
-    const { id, replayed } = await request.server.submissions.store(submission, key)
+    const { id, replayed } = validationError
+      ? await server.idempotency.findRepeat(key, validationError)
+      : await server.submissions.store(submission, key)
     answerAt(reply, `${route}/${id}`, replayed)
     return request.wantsPage() ? reply.code(303).send() : reply.code(201).send({ id, form: form.name })
   }
@@ -39,7 +42,8 @@ export function storeDirectly(form: Form) {
 
 export function submitThroughQueue(form: Form) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { ledger, submitterOf } = request.server
+    const { validationError, server } = request
+    const { ledger, submitterOf } = server
     const job = {
       type: form.job,
       payload: { form: form.name, data: dataOf(request), form_version: form.version },
@@ -48,7 +52,10 @@ export function submitThroughQueue(form: Form) {
       trace: request.id
     }
     const route = `/async/${form.name}`
-    const { id, replayed } = await ledger.accept(job, readKey(request, route))
+    const key = readKey(request, route)
+    const { id, replayed } = validationError
+      ? await server.idempotency.findRepeat(key, validationError)
+      : await ledger.accept(job, key)
     answerAt(reply, `${route}/${id}`, replayed)
     if (request.wantsPage()) return reply.code(303).send()
     const status = replayed ? (await ledger.findStatus(form.name, { id }))?.status : 'queued'
@@ -59,7 +66,7 @@ export function submitThroughQueue(form: Form) {
 /** The user, if the sender is known. */
 const ownerOf = ({ principal }: FastifyRequest) => principal?.userId ?? null
 
-/** Checked by the form's schema on the way in. */
+/** Checked by the form's schema on the way in; what does not fit is looked for, and goes no further. */
 const dataOf = ({ body }: FastifyRequest) => body as SubmissionPayload['data']
 
 /** The request's key: its header's, or that of the page. A form without its name in the address is the same form. */

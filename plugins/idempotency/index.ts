@@ -51,6 +51,11 @@ declare module 'fastify' {
       /** What a key stands for already, if it was used. */
       lookUp: (item: Keyed) => Promise<Outcome | undefined>
       /**
+       * What became of this very request when it was sent before: it is answered again, though what it asks would be refused by now.
+       * @throws the refusal of one that was not
+       */
+      findRepeat: (key: IdempotencyKey | undefined, refusal: unknown) => Promise<Outcome>
+      /**
        * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
        * so that the same items may come again after a lost connection.
        * @throws problem 409 `IDEMPOTENCY_KEY_IN_USE` for a lone item whose key another transaction holds
@@ -76,7 +81,13 @@ async function idempotency(app: FastifyInstance, { keepHours = 48 }: Idempotency
     const owner = (await findKeys(app.pg, [item])).get(nameOf(item.key))
     return owner && judge(item, item.key, owner)
   }
-  app.decorate('idempotency', { readKey, lookUp, insertOnce, settle })
+  const findRepeat = async (key: IdempotencyKey | undefined, refusal: unknown): Promise<Outcome> => {
+    // without a database it cannot be told, and what was asked is wrong all the same
+    const outcome = await lookUp({ id: '', ...(key && { key }) }).catch(() => undefined)
+    if (!outcome || outcome.conflict) throw refusal
+    return outcome
+  }
+  app.decorate('idempotency', { readKey, lookUp, findRepeat, insertOnce, settle })
 
   app.prune('idempotency keys', [(most) => deleteOldKeys(app.pg, keepHours, most)])
 }

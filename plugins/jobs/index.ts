@@ -3,24 +3,21 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { JobType, Registry } from '#schema/registry'
 import { readBalance } from './balance.js'
+import { submitBatch } from './batch.js'
 import {
-  asyncContract,
   attemptsContract,
   balanceContract,
-  batchContract,
-  cancelContract,
   eventsContract,
   jobContract,
   listContract,
-  replayContract,
-  replayManyContract,
-  resultContract,
-  submitContract
-} from './contract.js'
+  resultContract
+} from './contract/read.js'
+import { cancelContract, replayContract, replayManyContract } from './contract/repair.js'
+import { asyncContract, batchContract, submitContract } from './contract/submit.js'
 import { followJob } from './events.js'
 import { listJobs, readAttempts, readJob, readResult } from './read.js'
 import { cancelJob, replayJob, replayMany } from './repair.js'
-import { submitAndWait, submitAsync, submitBatch } from './submit.js'
+import { submitAndWait, submitAsync } from './submit.js'
 
 export interface JobsOptions {
   registry: Registry

@@ -1,5 +1,5 @@
 /** The header `Prefer` (RFC 7240), as far as it says how long to wait. What cannot be read is passed over, as the RFC asks. */
-import { DEFAULT_WAIT_S, MOST_WAIT_S } from './contract.js'
+import { DEFAULT_WAIT_S, MOST_WAIT_S } from './contract/submit.js'
 
 export interface Preference {
   /** In seconds. */

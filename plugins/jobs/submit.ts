@@ -1,4 +1,4 @@
-/** The ways in for programs: wait for the result, look later, or many at once. */
+/** The ways in for one job: wait for the result, or look later. Many at once come in by batch.ts. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { uuidv7 } from 'uuidv7'
 import { type Fault, problem } from '#schema/problem'
@@ -22,7 +22,6 @@ export function submitAndWait(type: JobType) {
     const { on_timeout } = request.query as { on_timeout: 'detach' | 'revoke' }
     const { waitS, applied } = readPreference(request.headers.prefer)
     if (applied) reply.header('preference-applied', applied)
-    const payload = admit(type, request.body)
     const until = performance.now() + waitS * 1_000
 
     const id = uuidv7()
@@ -30,7 +29,7 @@ export function submitAndWait(type: JobType) {
     let watch = waitS > 0 ? jobEvents.watch(id) : undefined
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
-      const accepted = await ledger.accept({ ...newJob(type, request, payload), id }, readKey(type, request))
+      const accepted = await send(type, request, id)
       answerAt(reply, accepted)
       if (watch && accepted.id !== id) {
         watch.close()
@@ -55,41 +54,20 @@ export function submitAndWait(type: JobType) {
 
 export function submitAsync(type: JobType) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const payload = admit(type, request.body)
-    const { ledger } = request.server
-    const accepted = await ledger.accept(newJob(type, request, payload), readKey(type, request))
-    return answerAccepted(request, reply, accepted)
+    return answerAccepted(request, reply, await send(type, request))
   }
 }
 
-export function submitBatch(type: JobType) {
-  return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { ledger, submitterOf } = request.server
-    const { partial } = request.query as { partial: boolean }
-    const payloads = (request.body as unknown[]).map(type.admitPayload)
-    const errors = payloads.flatMap(({ errors = [] }, i) => errors.map((fault) => at(i, fault)))
-    const bad = new Set(errors.map(({ item }) => item))
-    const faults = errors.map(({ fault }) => fault).slice(0, 100)
-    if (bad.size && (!partial || bad.size === payloads.length)) {
-      throw problem(422, 'INVALID_BODY', `${bad.size} of ${payloads.length} payloads do not fit; nothing was stored`, {
-        errors: faults
-      })
-    }
-    const places = payloads.flatMap((_, i) => (bad.has(i) ? [] : [i]))
-    const jobs = places.map((i) => newJob(type, request, payloads[i]?.value))
-    const { id, replayed } = await ledger.acceptBatch(submitterOf(request), jobs, readKey(type, request))
-    if (replayed) reply.header('idempotency-replayed', 'true')
-    reply.header('location', `/api/jobs?batch=${id}`)
-    const items = await ledger.findBatch(id)
-    return reply.code(202).send({
-      batch_id: id,
-      items: items.map((one) => ({ id: one.id, status: one.status, item: places[one.item] ?? one.item })),
-      errors: faults
-    })
-  }
+/** Accepts the job that is asked for. @throws as `admit` and `ledger.accept` */
+async function send(type: JobType, request: FastifyRequest, id?: string) {
+  const { ledger, idempotency } = request.server
+  const key = readKey(type, request)
+  const { value, errors } = type.admitPayload(request.body)
+  if (errors) return idempotency.findRepeat(key, misfit(errors))
+  return ledger.accept({ ...newJob(type, request, value), ...(id && { id }) }, key)
 }
 
-function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {
+export function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {
   const { run_at, expires_in, timeout } = request.query as Timing
   const runAt = run_at === undefined ? undefined : new Date(run_at)
   return {
@@ -113,14 +91,14 @@ function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJo
  */
 export function admit(type: JobType, payload: unknown): unknown {
   const { value, errors } = type.admitPayload(payload)
-  if (errors) throw problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
+  if (errors) throw misfit(errors)
   return value
 }
 
-const at = (item: number, { pointer, detail }: Fault) => ({ item, fault: { pointer: `/${item}${pointer}`, detail } })
+const misfit = (errors: Fault[]) => problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
 
 /** The same request is the same payload at the same address, with the same timing. */
-const readKey = (type: JobType, request: FastifyRequest) =>
+export const readKey = (type: JobType, request: FastifyRequest) =>
   request.server.idempotency.readKey(request, {
     route: `/api/jobs/${type.name}`,
     asked: [request.routeOptions.url, request.query, request.body]

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import t from 'tap'
 import { copyBuild } from '../helpers/build-copy.js'
 import { balanced, settled, startFaultStack } from '../helpers/fault-stack.js'
+import { KEY } from '../helpers/processes.js'
 import { createApi } from './api.js'
 
 const CONTACT = { form: 'contact', data: { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true } }
@@ -39,6 +40,36 @@ t.test('what was accepted before is stored as it was typed, whichever way it cam
   t.match(await present.post('/api/jobs/store-submission/batch', [CONTACT]), refused)
   const complete = { ...CONTACT, data: { ...CONTACT.data, city: 'Rome' } }
   t.match(await present.post('/api/jobs/store-submission', complete), { status: 200 })
+})
+
+t.test('a repeat of what was accepted before is told so, though the form would refuse it now', async (t) => {
+  const older = await stack.gateway()
+  const newer = await stack.gateway({}, { build: edited })
+  const typed = new URLSearchParams({ ...CONTACT.data, consent: 'on', idempotency_key: 'of the page' }).toString()
+  const fields = { 'content-type': 'application/x-www-form-urlencoded' }
+  const ways = [
+    ['/sync/contact', JSON.stringify(CONTACT.data), {}],
+    ['/async/contact', JSON.stringify(CONTACT.data), {}],
+    ['/async/contact', typed, fields],
+    ['/api/jobs/store-submission?run_at=2099-01-01T00:00:00Z', JSON.stringify(CONTACT), { prefer: 'wait=0' }],
+    ['/api/jobs/store-submission/async', JSON.stringify(CONTACT), {}],
+    ['/api/jobs/store-submission/batch', JSON.stringify([CONTACT]), {}]
+  ] as const
+  for (const [n, [path, body, more]] of ways.entries()) {
+    const send = async (gateway: { url: string }, key: string, sent: string = body) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': key, ...KEY, ...more }
+      const answer = await fetch(gateway.url + path, { method: 'POST', headers, body: sent })
+      const { id, batch_id = id, code } = (await answer.json()) as Record<string, string>
+      return { status: answer.status, id: batch_id, code, replayed: answer.headers.get('idempotency-replayed') }
+    }
+    const first = await send(older, `first-${n}`)
+    t.ok(first.id && first.status < 300, `${path}: ${first.status}`)
+    const again = await send(newer, `first-${n}`)
+    t.strictSame(again, { ...first, replayed: 'true' }, path)
+    const refused = { status: 422, code: 'INVALID_BODY' }
+    t.match(await send(newer, `another-${n}`), refused, `${path}: under a key of its own it is refused`)
+    t.match(await send(newer, `first-${n}`, body.replace('Ada', 'Eve')), refused, 'and so is another one')
+  }
 })
 
 t.test('a dead job is repeated as its form is now, and carries its version', async (t) => {

@@ -30,7 +30,9 @@ function createForms(t: Parameters<typeof createApp>[0], { replayed = false, def
     accept: (job: unknown) => note('accept', job, { id: ID, replayed }),
     findStatus: (form: string, { id }: { id: string }) => note('findStatus', { form, id }, undefined)
   } as never)
-  app.decorate('idempotency', { readKey: () => undefined } as never)
+  // nothing was sent before
+  const findRepeat = (_key: unknown, refusal: unknown) => Promise.reject(refusal)
+  app.decorate('idempotency', { readKey: () => undefined, findRepeat } as never)
   app.decorate('submitterOf', () => 'ip:somebody')
   app.decorateRequest('principal', null)
   app.decorate('submissionLimit', async () => {})

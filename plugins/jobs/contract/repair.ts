@@ -1,0 +1,43 @@
+/** The contracts of putting right. */
+import Type from 'typebox'
+import { AsyncTask, Uuid } from '#schema/job'
+import { filters, JobKey, problems, tags } from './parts.js'
+
+/** Dead jobs that one request repeats. */
+export const MOST_REPLAYED = 1_000
+
+export const cancelContract = {
+  summary: 'Cancel a job',
+  description: 'A waiting job never runs; the attempt that runs is aborted.',
+  tags,
+  params: JobKey,
+  response: { 204: Type.Null(), ...problems(400, 401, 403, 404, 409, 503) }
+}
+
+export const replayContract = {
+  summary: 'Repeat a dead job',
+  description: 'A new job with the same payload, or with the one given. The dead one stays, and both name each other.',
+  tags,
+  params: JobKey,
+  headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }),
+  body: Type.Union([
+    Type.Object({ payload: Type.Optional(Type.Unknown()) }, { additionalProperties: false }),
+    Type.Null()
+  ]),
+  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503) }
+}
+
+export const replayManyContract = {
+  summary: 'Repeat the dead jobs that fit',
+  description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. With \`dry_run\` nothing happens.`,
+  tags,
+  body: Type.Object({ ...filters, dry_run: Type.Boolean() }, { additionalProperties: false }),
+  response: {
+    200: Type.Object({
+      matching: Type.Integer({ minimum: 0, description: 'dead jobs that fitted before' }),
+      replayed: Type.Integer({ minimum: 0 }),
+      refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), { maxItems: 100 })
+    }),
+    ...problems(400, 401, 403, 415, 422, 503)
+  }
+}

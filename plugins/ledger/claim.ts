@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { groupBy } from '#schema/group-by'
-import { type ClaimedJob, claimJobs } from './queries/attempts.js'
+import type { ClaimedJob } from './queries/attempts.js'
+import { claimJobs } from './queries/claim.js'
 
 type Delivery = { id: string; ids: string[] }
 

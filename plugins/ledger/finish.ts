@@ -1,17 +1,10 @@
 /** Finish (design rule 5): state and effect in one transaction, guarded by the lease. Finishes share their commits. */
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
-import {
-  type AttemptEnding,
-  type ClaimedJob,
-  extendLeases,
-  finishFailed,
-  finishReleased,
-  finishSucceeded,
-  type Job,
-  nameOf
-} from './queries/attempts.js'
+import { type ClaimedJob, type Job, nameOf } from './queries/attempts.js'
 import { commit } from './queries/commit.js'
+import { type AttemptEnding, finishFailed, finishReleased, finishSucceeded } from './queries/finish.js'
+import { extendLeases } from './queries/leases.js'
 
 /** How an attempt ended. */
 export type Ending =

@@ -8,8 +8,9 @@ import { type AtOnce, createStoreAtOnce } from './at-once.js'
 import { createClaim } from './claim.js'
 import { createFinish, type Ending, type Store } from './finish.js'
 import { createLoad } from './load.js'
-import { type ClaimedJob, type Lease, type LostLease, renewLeases } from './queries/attempts.js'
+import type { ClaimedJob } from './queries/attempts.js'
 import { type Counts, countJobs, findQueueAges, type QueueAge } from './queries/balance.js'
+import { type Lease, type LostLease, renewLeases } from './queries/leases.js'
 import { type JobFilter, type JobPage, listJobs } from './queries/list.js'
 import {
   type AttemptRow,

@@ -2,13 +2,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text as it stands in the code
 import type { Replacement } from '../helpers/build-copy.js'
 
-const ATTEMPTS = 'plugins/ledger/queries/attempts.js'
-
 export const MUTANTS: Record<string, Replacement[]> = {
   /** Rule 3: the claim takes whatever its delivery names. */
   'no-state-guard': [
     {
-      file: ATTEMPTS,
+      file: 'plugins/ledger/queries/claim.js',
       from: 'jobs.delivery_id = any($2::uuid[]) and ${IS_QUEUED}',
       to: 'jobs.delivery_id = any($2::uuid[])'
     }
@@ -26,7 +24,7 @@ export const MUTANTS: Record<string, Replacement[]> = {
   /** Rule 5: an attempt ends its job whoever runs it by now. */
   'no-lease-token': [
     {
-      file: ATTEMPTS,
+      file: 'plugins/ledger/queries/attempts.js',
       from: 'jobs.id = any($1::uuid[]) and $2::jsonb ? ${ATTEMPT} and ${IS_ACTIVE}',
       to: 'jobs.id = any($1::uuid[])'
     }

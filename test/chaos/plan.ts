@@ -45,7 +45,7 @@ export function planSubmission(seed: number, n: number): Plan {
   return {
     marker: `${seed}-${n}`,
     mode: poison ? 'async' : mode,
-    form: poison ? (n % (2 * POISON) > POISON ? 'probe-stored' : 'probe-brief') : form,
+    form: poison ? (n % (2 * POISON) < POISON ? 'probe-stored' : 'probe-brief') : form,
     action: poison ? 'kill' : isProbe ? action : undefined,
     ms: !poison && isProbe && most ? random.integer(1, most) : undefined,
     key: keyed ? `key-${seed}-${n}` : undefined,

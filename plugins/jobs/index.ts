@@ -54,7 +54,7 @@ export default fp(jobs, {
   fastify: '5.x',
   encapsulate: true,
   decorators: {
-    fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'submitterOf'],
+    fastify: ['ledger', 'idempotency', 'jobEvents', 'submissions', 'storedPages', 'submitterOf'],
     request: ['principal', 'stillHolds']
   }
 })

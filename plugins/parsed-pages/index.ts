@@ -1,11 +1,10 @@
-/** Pages of the web: fetched with the site's consent, taken apart, and kept in a table of their own. */
+/** Pages of the web: fetched with the site's consent, and taken apart. */
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { PageSource, ParsedPage } from '#schema/parsed-page'
 import { decodePage } from './charset.js'
 import { pageFault } from './page-fault.js'
 import { createParser, type ParserOptions } from './parser.js'
-import { insertPages, type Queryable } from './queries.js'
 import { createRobots } from './robots.js'
 
 export interface ParsedPagesOptions {
@@ -23,8 +22,6 @@ declare module 'fastify' {
        *   `PAGE_REFUSED`, `NOT_HTML`, `ROBOTS_DISALLOWED`, `PAGE_TOO_COMPLEX`; the signal's reason
        */
       parse: (source: PageSource, signal?: AbortSignal) => Promise<ParsedPage>
-      /** Stores what jobs found, one row for each job, inside the transaction that finishes them. */
-      storeFromJobs: (tx: Queryable, jobs: { id: string }[], pages: ParsedPage[]) => Promise<void>
     }
   }
 }
@@ -62,12 +59,7 @@ async function parsedPages(app: FastifyInstance, { agent = 'Beeline', parser: li
 
   app.decorate('parsedPages', {
     parse: (source, signal) =>
-      'url' in source ? fetchPage(source.url, signal) : readDocument(source.document, source.base_url, signal),
-    storeFromJobs: (tx, jobs, pages) =>
-      insertPages(
-        tx,
-        pages.map((page, i) => ({ ...page, id: jobs[i]?.id }))
-      )
+      'url' in source ? fetchPage(source.url, signal) : readDocument(source.document, source.base_url, signal)
   })
 }
 

@@ -10,6 +10,7 @@ import parsedPages from '#plugins/parsed-pages'
 import problems from '#plugins/problems'
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
+import storedPages from '#plugins/stored-pages'
 import submissions from '#plugins/submissions'
 import worker from '#plugins/worker'
 import type { Config } from '#schema/config'
@@ -50,6 +51,7 @@ export function buildConsumer({ config, registry, handlers, die }: ConsumerOptio
   app.register(ledger, { registry })
   app.register(jobEvents, { prefix: config.REDIS_PREFIX })
   app.register(submissions)
+  app.register(storedPages)
   app.register(outside, {
     allow: config.OUTSIDE_ALLOW ?? '',
     userAgent: `${PRODUCT}/${config.APP_VERSION.replace(/[^\w.-]/g, '')}`

@@ -24,6 +24,7 @@ import problems, { answerClientError, answerFrameworkError } from '#plugins/prob
 import queue from '#plugins/queue'
 import redis from '#plugins/redis'
 import security from '#plugins/security'
+import storedPages from '#plugins/stored-pages'
 import submissionList from '#plugins/submission-list'
 import submissions from '#plugins/submissions'
 import tasks from '#plugins/tasks'
@@ -117,6 +118,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
   })
   app.register(jobEvents, { prefix: config.REDIS_PREFIX, listen: true })
   app.register(submissions)
+  app.register(storedPages)
   app.register(docs, { title: config.APP_NAME, version: config.APP_VERSION, description: config.APP_DESCRIPTION })
   app.register(pages, { name: config.APP_NAME, loaderioToken: config.LOADERIO_TOKEN })
 

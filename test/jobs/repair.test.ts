@@ -99,21 +99,38 @@ t.test('all that fit are repeated; a dry run counts them and does nothing', asyn
   await balanced(stack.db)
 })
 
-t.test('the balance holds, and a row that is gone shows; so does an effect that is gone', async (t) => {
+t.test('the balance holds; an effect that is gone shows, of whichever type, and so does a job', async (t) => {
   const contact = { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true }
-  const { body } = await api.post('/api/jobs/store-submission', { form: 'contact', data: contact })
-  t.match(body, { submission_id: /^[0-9a-f-]{36}$/ })
   const read = async () => (await api.get('/api/jobs/balance')).body
+  const send = async (type: string, payload: object) => {
+    const { status, headers } = await api.post(`/api/jobs/${type}`, payload)
+    t.equal(status, 200)
+    return headers.get('location')?.split('/').at(-1)
+  }
+  const submission = await send('store-submission', { form: 'contact', data: contact })
+  const page = await send('parse-page', { document: '<title>Bees</title>' })
   const good = await read()
-  t.match(good, { balanced: true, effects: [{ type: 'store-submission', succeeded: 1, rows: 1 }] })
+  t.match(good, {
+    balanced: true,
+    effects: [
+      { type: 'store-submission', succeeded: 1, rows: 1 },
+      { type: 'parse-page', succeeded: 1, rows: 1 }
+    ]
+  })
   t.equal(
     good.accepted,
     Object.values<number>(good.states).reduce((a, b) => a + b, 0)
   )
 
-  await stack.db.query('delete from submissions where id = $1', [body.submission_id])
+  await stack.db.query('create table page as select * from pages where id = $1', [page])
+  await stack.db.query('delete from pages where id = $1', [page])
+  t.match(await read(), { balanced: false, effects: [{ rows: 1 }, { succeeded: 1, rows: 0 }] })
+  await stack.db.query('insert into pages select * from page')
+  t.match(await read(), { balanced: true })
+
+  await stack.db.query('delete from submissions where id = $1', [submission])
   t.match(await read(), { balanced: false, effects: [{ succeeded: 1, rows: 0 }] })
-  await stack.db.query('delete from jobs where id = $1', [body.submission_id])
+  await stack.db.query('delete from jobs where id = $1', [submission])
   const short = await read()
   t.equal(short.balanced, false)
   t.equal(short.accepted, good.accepted)

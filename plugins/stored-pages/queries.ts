@@ -1,3 +1,5 @@
+import type { Pool } from 'pg'
+
 /** A pool, or a client inside a transaction. */
 export interface Queryable {
   query: <Row>(query: { name?: string; text: string; values: unknown[] }) => Promise<{ rows: Row[] }>
@@ -15,4 +17,9 @@ export async function insertPages(db: Queryable, pages: object[]): Promise<void>
            on conflict (id) do nothing`,
     values: [JSON.stringify(pages)]
   })
+}
+
+export async function countPages(db: Pick<Pool, 'query'>): Promise<number> {
+  const { rows } = await db.query<{ rows: number }>('select count(*)::float8 as rows from pages')
+  return rows[0]?.rows ?? 0
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Store } from './store.js'
+import { within } from './within.js'
 
 /** Time that a writer waits for a Redis that does not answer, as while a broken connection is made again. */
 const PATIENCE_MS = 500
@@ -23,11 +24,12 @@ export function createForget(store: Store, log: FastifyBaseLogger) {
       telling = untold
       untold = new Set()
       try {
-        await store.forget([...telling])
+        const told = store.forget([...telling])
+        await (stuck ? told : within(patience - Date.now(), told)) // what comes late is told twice
         telling = new Set()
       } catch (error) {
         for (const key of telling) untold.add(key)
-        if (!stuck && Date.now() > patience) {
+        if (!stuck && Date.now() >= patience) {
           stuck = true
           log.warn({ err: error }, 'Redis could not be told what was written: others may show what was there before')
           void tell()

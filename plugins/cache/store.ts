@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { within } from './within.js'
 
 /** A version is the run of Redis that it was made in, and a random part: what a restart brings back counts for nothing. */
 const VERSION_TTL_MS = 86_400_000
@@ -114,20 +115,5 @@ export function createStore(redis: Redis, prefix: string) {
       const all = keys.flatMap((key) => keysOf(key).slice(0, 2))
       await scripts.cacheForget(all.length, ...all, `${run}${randomUUID()}`, VERSION_TTL_MS)
     }
-  }
-}
-
-async function within<Value>(limitMs: number, promise: Promise<Value>, onLate: () => void): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      onLate()
-      reject(new Error(`Redis did not answer within ${limitMs} ms`))
-    }, limitMs)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

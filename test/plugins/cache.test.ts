@@ -248,6 +248,31 @@ t.test('a Redis that does not answer is left alone for a while', async (t) => {
 })
 
 t.test(
+  'a write that a silent Redis is not told of waits for it half a second, and those after it do not',
+  async (t) => {
+    const frozen = await startRedis(t)
+    const [own, other] = [await createCache(t, frozen.url), await createCache(t, frozen.url)]
+    const source = createSource()
+    await own.remember('k', TTL, source.load)
+    await frozen.freeze()
+    const timed = async (work: Promise<unknown>) => {
+      const since = Date.now()
+      await work
+      return Date.now() - since
+    }
+    source.write()
+    const times = await Promise.all([timed(own.forget('k')), sleep(100).then(() => timed(own.forget('l')))])
+    t.ok(Math.max(...times) < 900, `the first waited ${times} ms`)
+    t.ok((await timed(own.forget('m'))) < 100)
+    t.equal((await own.remember('k', TTL, source.load)).bytes.toString(), '1')
+    await frozen.thaw()
+    await eventually(async () =>
+      assert.equal((await other.remember('k', TTL, source.load)).bytes.toString(), '1', 'it hears of it')
+    )
+  }
+)
+
+t.test(
   'a write that Redis could not be told shows at once in its own process, elsewhere when Redis hears of it',
   async (t) => {
     const line = await startLine(t, redis.port)

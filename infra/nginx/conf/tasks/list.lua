@@ -8,8 +8,11 @@ local KEY = "@TASKS_KEY@"
 local HOST, PORT = "@TASKS_REDIS_HOST@", @TASKS_REDIS_PORT@
 local TIMEOUT_MS, IDLE_MS, POOL = 250, 10000, 16
 local PATIENCE_S = 1
+-- a Redis that takes longer than this is left alone for a while, as the gateways do
+local SLOW_S, REST_S = 0.2, 1
 
--- of this process of nginx, as its connections are: `run` of Redis, its `copy` of the list, until when somebody is `looking`, the `next` to look
+-- of this process of nginx, as its connections are: `run` of Redis, its `copy` of the list, until when somebody is `looking`, the `next` to look,
+-- until when nobody is to: `rest`
 local state = package.loaded.beeline_tasks or {}
 package.loaded.beeline_tasks = state
 
@@ -29,12 +32,14 @@ end
 -- What is kept, when it still holds. A Redis that was started again may have brought back what was forgotten since: each
 -- version begins with the run of Redis that it was made in, and a connection lasts for one run.
 local function look()
+  if state.rest and ngx.now() < state.rest then return end
   local client = redis:new()
   client:set_timeout(TIMEOUT_MS)
   if not client:connect(HOST, PORT) then return end
   if client:get_reused_times() == 0 then
     local info = client:info("server")
-    state.run = info and info:match("run_id:(%w+)")
+    if not info then return end
+    state.run = info:match("run_id:(%w+)")
   end
   client:init_pipeline(2)
   client:exists(KEY)
@@ -72,8 +77,10 @@ local function hand_on()
 end
 
 local function look_for(batch)
+  local since = ngx.now()
   local ok, found = pcall(look)
   found = ok and found or nil
+  if ngx.now() - since > SLOW_S then state.rest = ngx.now() + REST_S end
   if batch then
     batch.found = found
     if batch.waiting > 0 then batch.gate:post(batch.waiting) end
@@ -104,6 +111,9 @@ end
 local list = is_for_all() and look_together()
 if not list then return ngx.exec("@tasks") end
 
+-- conditions that a gateway does not ask of a list; nginx would
+ngx.req.clear_header("If-Match")
+ngx.req.clear_header("If-Unmodified-Since")
 local known = ngx.var.http_if_none_match
 ngx.var.answered_by = "REDIS"
 ngx.header["Content-Type"] = "application/json; charset=utf-8"

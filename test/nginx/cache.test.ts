@@ -174,6 +174,25 @@ else {
     t.ok(careless.upstream.requests.length > 300, `${careless.upstream.requests.length} asked the gateway`)
   })
 
+  t.test('whatever somebody says of who they are is something, 0 as well', async (t) => {
+    const careless = await startCareless(t)
+    for (let i = 0; i < 2; i++) {
+      for (const name of ['authorization', 'cookie', 'x-api-key', 'origin']) {
+        t.equal(statusOf(await careless.get('/', { [name]: '0' })), 'BYPASS', name)
+      }
+    }
+    t.equal(statusOf(await careless.get('/')), 'MISS', 'and nothing of it was kept')
+  })
+
+  t.test('conditions that the gateway does not ask of a read are not asked of what is kept', async (t) => {
+    const conditions = { 'if-match': '"x"', 'if-unmodified-since': 'Sat, 01 Jan 2000 00:00:00 GMT' }
+    for (const [name, value] of Object.entries(conditions)) {
+      t.equal((await get('/openapi.json')).status, 200)
+      const answer = await get('/openapi.json', { [name]: value })
+      t.strictSame([answer.status, statusOf(answer)], [200, 'BYPASS'])
+    }
+  })
+
   t.test('one host cannot put an answer into the place of another', async (t) => {
     const careless = await startCareless(t)
     const asked = new URL(careless.url).host

@@ -130,7 +130,9 @@ else {
     t.match(await send('GET /sync/smuggled HTTP/1.1', 'Host: x', 'Host: y'), /^HTTP\/1.1 400/)
     t.match(await send('GET /sync/smuggled HTTP/1.1'), /^HTTP\/1.1 400/)
     t.match(await send('GET /sync/smuggled HTTP/1.1', 'Host : x'), /^HTTP\/1.1 400/)
+    t.match(await send('GET /sync/smuggled HTTP/3.0', 'Host: x'), /^HTTP\/1.1 505 .*HTTP_VERSION_NOT_SUPPORTED/s)
     t.notMatch(stack.gateway.lines.slice(before).join('\n'), 'smuggled')
+    t.notMatch(nginx.errors.join('\n'), 'uninitialized', 'nor is the error log filled with our own faults')
   })
 
   t.test('pages with keys are not compressed; what is the same for all is', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type IncomingMessage, request as requestPlain } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import t, { type Test } from 'tap'
 import { startAuthority, withoutAuthority } from '../helpers/authority.js'
 import { eventually } from '../helpers/eventually.js'
 import { startNginx, withoutNginx } from '../helpers/nginx.js'
+import { sendRaw } from '../helpers/raw-request.js'
 import { startUpstream } from '../helpers/upstream.js'
 import { openSocket, takeSockets } from '../helpers/web-socket.js'
 
@@ -128,6 +130,32 @@ else {
       socket.on('error', reject)
     })
     t.equal(negotiated, 'h2')
+  })
+
+  t.test('A11 what is refused over TLS is a problem as well: large over HTTP/2, or sent without TLS', async (t) => {
+    const tlsDir = await makeFolder(t)
+    await selfSign(tlsDir)
+    const nginx = await startNginx(t, { gateways: [(await startEcho(t)).url], tlsDir })
+    const session = connectHttp2(nginx.httpsUrl, { rejectUnauthorized: false })
+    t.teardown(() => session.destroy())
+    const large = await new Promise<{ type: string; body: string }>((resolve, reject) => {
+      const sent = session.request({ ':method': 'POST', ':path': '/sync/', 'content-length': 17_000_000 })
+      let type = ''
+      let body = ''
+      sent.on('response', (headers) => {
+        type = `${headers['content-type']}`
+      })
+      sent.on('data', (part) => {
+        body += part
+      })
+      sent.on('end', () => resolve({ type, body }))
+      sent.on('error', reject)
+    })
+    t.equal(large.type, 'application/problem+json; charset=utf-8')
+    t.match(JSON.parse(large.body), { status: 413, code: 'BODY_TOO_LARGE' })
+
+    const plain = await sendRaw(nginx.httpsUrl, ['GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'])
+    t.match(plain, /^HTTP\/1.1 400 .*application\/problem\+json.*"code":"BROKEN_REQUEST"/s)
   })
 
   t.test('C14 a WebSocket opens over TLS', async (t) => {

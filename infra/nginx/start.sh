@@ -36,6 +36,13 @@ if [ "$TASKS_SOURCE" = redis ] && [ "$PUBLIC_TASKS" != true ]; then
   TASKS_SOURCE=gateway
 fi
 
+# What nginx needs to ask Redis: said here, for its own words name no remedy, and without the last one each list would fail
+if [ "$TASKS_SOURCE" = redis ]; then
+  for file in $(tr ';' '\n' < "$conf/tasks/modules.conf" | sed 's/ *load_module //') /usr/share/lua/5.1/nginx/redis.lua; do
+    [ -r "$file" ] || { say "TASKS_SOURCE=redis needs $file: apt-get install libnginx-mod-http-lua lua-nginx-redis"; exit 1; }
+  done
+fi
+
 # Where the certificate in use lies; nothing when there is none.
 certificate() {
   for folder in "$TLS_DIR/live/beeline" "$TLS_DIR/self-signed"; do
@@ -98,18 +105,20 @@ state() {
   for gateway in $GATEWAYS; do getent ahosts "${gateway%:*}" 2> /dev/null | cut -d ' ' -f 1 | sort -u; done
 }
 
+check() { "$NGINX_PROGRAM" -t -p "$NGINX_DIR/" -c "$NGINX_DIR/nginx.conf" "$@"; }
+
 watch() {
   seen=$(state)
   while sleep 3 && kill -0 $$ 2> /dev/null; do
-    now=$(state)
+    # a file or a name that is away just now is looked for again
+    now=$(state) || continue
     [ "$now" != "$seen" ] || continue
-    seen=$now
-    fill_in && kill -HUP $$
+    fill_in && check -q && kill -HUP $$ && seen=$now
   done
 }
 
 mkdir -p "$NGINX_DIR/temp"
 fill_in
-if [ "${1:-}" = check ]; then exec "$NGINX_PROGRAM" -t -p "$NGINX_DIR/" -c "$NGINX_DIR/nginx.conf"; fi
+if [ "${1:-}" = check ]; then check; exit; fi
 watch &
 exec "$NGINX_PROGRAM" -p "$NGINX_DIR/" -c "$NGINX_DIR/nginx.conf"

@@ -202,6 +202,22 @@ else {
     }
   )
 
+  t.test('C10 a certificate that does not fit its key yet is taken as soon as it does', async (t) => {
+    const [tlsDir, later] = [await makeFolder(t), await makeFolder(t)]
+    await selfSign(tlsDir)
+    await selfSign(later)
+    const nginx = await startNginx(t, { gateways: [(await startEcho(t)).url], tlsDir })
+    const serialOf = async () => (await ask(`${nginx.httpsUrl}/`)).certificate?.serialNumber
+    const first = await serialOf()
+    const put = (name: string) => run('cp', [join(later, 'self-signed', name), join(tlsDir, 'self-signed', name)])
+    await put('fullchain.pem')
+    await eventually(() => assert.match(nginx.errors.join('\n'), /key values mismatch/))
+    t.equal(await serialOf(), first, 'the one of before is served meanwhile')
+    await put('privkey.pem')
+    await eventually(async () => assert.notEqual(await serialOf(), first))
+    t.pass('and now the new one')
+  })
+
   t.test(
     'C10 an authority issues a certificate by webroot and renews it; nginx takes both',
     { skip: withoutAuthority },

@@ -1,11 +1,12 @@
 /** nginx of a local run, in front of the gateway: where it is installed. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readConfig } from '#schema/config'
 import type { Environment } from './env-file.js'
 import { keepAlive } from './keep-alive.js'
 import { openLogFile } from './log-files.js'
 import { findNginx, startNginx } from './nginx.js'
-import { choosePort } from './ports.js'
+import { choosePort, isPortFree } from './ports.js'
 import { findServerUser } from './postgres-binaries.js'
 import { serversFolder } from './servers.js'
 import type { ServicesOptions } from './services.js'
@@ -23,8 +24,9 @@ const HTTPS_PORT = 8443
 export const proxyOf = (host: string) => (['0.0.0.0', '::', 'localhost'].includes(host) ? 'loopback' : host)
 
 /** Where nginx may read the list of tasks, when it is asked to: it knows no passwords, and one database. */
-function redisOf({ TASKS_SOURCE, REDIS_URL }: Environment): Environment {
-  if (TASKS_SOURCE !== 'redis' || !REDIS_URL) return {}
+function redisOf(environment: Environment): Environment {
+  if (environment.TASKS_SOURCE !== 'redis') return {}
+  const { REDIS_URL } = readConfig(environment) // by whatever names it was set
   const { protocol, password, pathname, hostname, port } = new URL(REDIS_URL)
   if (protocol !== 'redis:' || password || !/^\/?0?$/.test(pathname))
     throw new Error('TASKS_SOURCE=redis needs a REDIS_URL such as redis://127.0.0.1:6379, without a password')
@@ -37,6 +39,7 @@ export async function startFront(options: ServicesOptions, gateway: string): Pro
   const { dataDir, host } = settings
   const program = await findNginx()
   if (!program) return void say('nginx is not installed here: the gateway answers without it')
+  await refuseTaken(host, { HTTP_PORT: settings.httpPort, HTTPS_PORT: settings.httpsPort })
   const port = settings.httpPort ?? (await choosePort(dataDir, 'nginx', HTTP_PORT, host))
   const httpsPort = settings.httpsPort ?? (await choosePort(dataDir, 'nginx-tls', HTTPS_PORT, host))
   const folder = await serversFolder(dataDir, await findServerUser())
@@ -62,4 +65,14 @@ export async function startFront(options: ServicesOptions, gateway: string): Pro
   const url = (await findCertificate(folder)) ? `https://${name}:${httpsPort}` : `http://${name}:${port}`
   onService(service, url)
   return url
+}
+
+/** @throws Error when something else listens on a port that was asked for */
+async function refuseTaken(host: string, wanted: Record<string, number | undefined>): Promise<void> {
+  for (const [name, port] of Object.entries(wanted)) {
+    if (port === undefined || (await isPortFree(port, host))) continue
+    throw new Error(
+      `port ${port} on ${host} is taken: choose another one with ${name}=${port + 1}, or stop what uses it`
+    )
+  }
 }

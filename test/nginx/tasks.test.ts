@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { TaskList } from '#schema/task'
@@ -212,4 +216,15 @@ t.test('B19 off by default, and off while tasks are not for everybody', { skip: 
   await add('Feed the bees')
   for (let i = 0; i < 3; i++) t.equal((await list()).from, 'BYPASS')
   t.match(nginx.errors.join('\n'), 'tasks are not public (PUBLIC_TASKS): a gateway answers them, not Redis')
+})
+
+t.test('B19 without what nginx needs for it, the start says what to install', async (t) => {
+  const dir = t.testdir()
+  await cp(join(import.meta.dirname, '../../../infra/nginx'), join(dir, 'nginx'), { recursive: true })
+  await writeFile(join(dir, 'nginx/conf/tasks/modules.conf'), 'load_module /nowhere/lua.so;\n')
+  const env = { PATH: process.env.PATH, NGINX_DIR: dir, TASKS_SOURCE: 'redis', PUBLIC_TASKS: 'true' }
+  await t.rejects(promisify(execFile)('sh', [join(dir, 'nginx/start.sh'), 'check'], { env }), {
+    code: 1,
+    stderr: 'nginx: TASKS_SOURCE=redis needs /nowhere/lua.so: apt-get install libnginx-mod-http-lua lua-nginx-redis\n'
+  })
 })

@@ -1,5 +1,6 @@
 /** CPU seconds of a side, by who used them. */
-export type Cpu = Record<'gateway' | 'consumer' | 'postgres' | 'redis', number>
+const PARTS = ['nginx', 'gateway', 'consumer', 'postgres', 'redis'] as const
+export type Cpu = Record<(typeof PARTS)[number], number>
 
 export function subtract(later: Cpu, earlier: Cpu): Cpu {
   return map(later, (seconds, name) => seconds - earlier[name])
@@ -9,12 +10,13 @@ export function perThousand(cpu: Cpu, done: number): Cpu {
   return map(cpu, (seconds) => (seconds * 1000) / done)
 }
 
-export function sum({ gateway, consumer, postgres, redis }: Cpu): number {
-  return gateway + consumer + postgres + redis
+export function sum(cpu: Cpu): number {
+  return PARTS.reduce((total, part) => total + cpu[part], 0)
 }
 
 function map(cpu: Cpu, change: (seconds: number, name: keyof Cpu) => number): Cpu {
   return {
+    nginx: change(cpu.nginx, 'nginx'),
     gateway: change(cpu.gateway, 'gateway'),
     consumer: change(cpu.consumer, 'consumer'),
     postgres: change(cpu.postgres, 'postgres'),

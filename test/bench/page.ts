@@ -50,6 +50,9 @@ ${CONNECTIONS} kept-alive connections for ${seconds} s; the drain takes ${jobs} 
 - "The same beside a million finished jobs" is "together" on a ledger that holds them already; both run in each round.
 - Of tasks there are 50, and their list has 10 kB. The plain peer keeps it in Redis and asks for it each time. Beeline asks Redis for its version only, once for all who wait, so
   that no gateway shows an old one. Both limits are bare Fastify: the same 10 kB from its memory, and a small answer.
+- "Through nginx" is the same list of the same gateway, asked of a real nginx with the configuration that ships, a line of its log for each request included; its limits are
+  raised, not switched off. Either it passes each request on, or it reads the list from Redis by itself, where it asks for the version as a gateway does. Both are to be compared with
+  the gateway that is asked directly, in the same round; nginx uses every processor, and its share of the CPU is told apart.
 - After each run rows and open jobs are counted against the answers: exactly in the drain and at a steady pace, else but for the ${CONNECTIONS} requests
   that the end of a load cuts off. A difference stops the benchmark.
 
@@ -77,7 +80,7 @@ ${tables}
 
 ## Run it
 
-\`make bench\` needs Linux, Redis, and uses wrk and pgbench when they are on PATH (without wrk autocannon makes the load; without pgbench its limits are left out).
+\`make bench\` needs Linux, Redis, and uses wrk and pgbench when they are on PATH (without wrk autocannon makes the load; without pgbench its limits are left out; without nginx, or its modules for Redis, what goes through it).
 In the environment: \`ROUNDS\` (3), \`SECONDS\` (8), \`JOBS\` (40000), \`ONLY=${Object.keys(works).join(',')}\`, \`SIDES=plain,bullmq,pg-boss,beeline\`,
 \`PROFILE=folder\` for CPU profiles of Beeline's processes there and its dearest statements on the screen. A run with \`ONLY\` or \`SIDES\` prints its tables and leaves this page alone.
 `

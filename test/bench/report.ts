@@ -69,6 +69,8 @@ function judge({ work, metric, against, otherWork = work, is, bound, note }: Tar
 function workTable(work: string, outcomes: Outcome[]): string {
   const here = outcomes.filter((outcome) => outcome.work === work)
   const names = [...new Set(here.map(({ side }) => side))]
+  const through = here.some(({ measures }) => measures.cpu?.nginx)
+  const parts = [...(through ? (['nginx'] as const) : []), ...(['gateway', 'consumer', 'postgres', 'redis'] as const)]
   const lines = names.map((name) => {
     const all = here.filter(({ side }) => side === name).map(({ measures }) => measures)
     const column = (read: (measures: Outcome['measures']) => number | undefined, digits: number) => {
@@ -82,9 +84,7 @@ function workTable(work: string, outcomes: Outcome[]): string {
       column(({ p99 }) => p99, 1),
       column(({ errors }) => errors, 0),
       column(({ cpu }) => cpu && sum(cpu), 3),
-      (['gateway', 'consumer', 'postgres', 'redis'] as const)
-        .map((part) => column(({ cpu }) => cpu?.[part], 3).split(' ')[0])
-        .join(' + '),
+      parts.map((part) => column(({ cpu }) => cpu?.[part], 3).split(' ')[0]).join(' + '),
       column(({ memory }) => memory, 0),
       column(({ lag }) => lag, 0)
     ]
@@ -96,7 +96,7 @@ function workTable(work: string, outcomes: Outcome[]): string {
     'p99 ms',
     'errors',
     'CPU s/1000',
-    'gateway + consumer + Postgres + Redis',
+    `${through ? 'nginx + ' : ''}gateway + consumer + Postgres + Redis`,
     'memory MB',
     'longest to the row, ms'
   ]

@@ -28,6 +28,7 @@ async function bench(options: Options): Promise<void> {
       createLoad(servers.folder, {}),
       findLimits()
     ])
+    for (const work of options.works) if (works[work]?.missing) say(`${work} is left out: ${works[work]?.missing}`)
     const outcomes: Outcome[] = []
     for (let round = 1; round <= options.rounds; round++) {
       for (const [side, limit] of Object.entries(limits)) {
@@ -63,8 +64,8 @@ async function measure(
   name: string,
   { options, servers, load }: { options: Options; servers: Servers; load: Load }
 ): Promise<Measures | undefined> {
-  const [side, { run } = {}] = [sides[name], works[work]]
-  if (!run || !side?.works.includes(work)) return undefined
+  const [side, { run, missing } = {}] = [sides[name], works[work]]
+  if (!run || missing || !side?.works.includes(work)) return undefined
   const profile = name === 'beeline' ? options.profile : undefined
   const stage = await setStage({ name, side, servers, profile })
   try {

@@ -106,7 +106,7 @@ export const sides: Record<string, Side> = {
     consumer: 'services/consumer/server.js',
     ready: /Server listening at/,
     sync: '/sync/contact',
-    works: [...plain.works, 'sync-token', 'sync-key', 'history'],
+    works: [...plain.works, 'sync-token', 'sync-key', 'history', 'tasks-nginx', 'tasks-redis'],
     async: '/async/contact',
     tasks: '/api/tasks',
     wait: {

@@ -5,6 +5,7 @@ import pg from 'pg'
 import { findFreePort } from '../../infra/local/ports.js'
 import { type BenchProcess, startProcess } from './bench-process.js'
 import type { Cpu } from './cpu.js'
+import { type Front, startFront, type TasksSource } from './front.js'
 import { readCpu, readMemory } from './process-stat.js'
 import type { Servers } from './servers.js'
 import { count, type Side } from './sides.js'
@@ -17,9 +18,11 @@ export interface Stage {
   /** Its address. */
   databaseUrl: string
   start(service: Service): Promise<void>
+  /** Puts nginx in front of the gateway. */
+  startFront(source: TasksSource): Promise<void>
   /** Stops a service, if it runs, as its supervisor would. */
   stop(service: Service): Promise<void>
-  /** Address of the gateway. */
+  /** Address of the gateway, or of nginx in front of it. */
   url(path: string): string
   countRows(): Promise<number>
   countOpen(): Promise<number>
@@ -44,8 +47,10 @@ export async function setStage({ name, side, servers, profile }: StageOptions): 
   database.on('error', () => {}) // when Postgres ends first, the statement under way says so
   await database.connect()
   const [port, consumerPort] = await Promise.all([findFreePort(), findFreePort()])
+  const gateway = `http://127.0.0.1:${port}`
   const environment = side.environment({ port, consumerPort, databaseUrl: url, redisUrl })
   const running = new Map<Service, BenchProcess>()
+  let front: Front | undefined
   if (profile) await mkdir(profile, { recursive: true })
   const pidOf = (service: Service) => running.get(service)?.pid
 
@@ -61,17 +66,27 @@ export async function setStage({ name, side, servers, profile }: StageOptions): 
       const log = join(folder, `${name}-${service}.log`)
       running.set(service, await startProcess({ script: side[service], environment, log, ready: side.ready, profile }))
     },
+    async startFront(source) {
+      front = await startFront({ source, gateway, redisUrl, dir: join(folder, `${name}-nginx`) })
+    },
     stop,
-    url: (path) => `http://127.0.0.1:${port}${path}`,
+    url: (path) => `${front?.url ?? gateway}${path}`,
     countRows: () => count(database, 'select count(*)::int as n from submissions'),
     countOpen: () => side.countOpen({ database, redis }),
     readCpu: () =>
-      readCpu({ gateway: pidOf('gateway'), consumer: pidOf('consumer'), postgres: postgresPid, redis: redisPid }),
+      readCpu({
+        nginx: front?.pid,
+        gateway: pidOf('gateway'),
+        consumer: pidOf('consumer'),
+        postgres: postgresPid,
+        redis: redisPid
+      }),
     async readMemory() {
       const held = await Promise.all([...running.values()].map(({ pid }) => readMemory(pid)))
       return held.reduce((sum, part) => sum + part, 0)
     },
     async close() {
+      await front?.stop()
       await stop('gateway')
       await stop('consumer')
       await database.end()

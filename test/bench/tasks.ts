@@ -1,5 +1,6 @@
 /** Loads on the tasks: the list, one by its id, and the list while some of them change. */
 import { perThousand, subtract } from './cpu.js'
+import type { TasksSource } from './front.js'
 import { createLoad, type Load, type Turn, WARM_UP_SECONDS } from './load.js'
 import type { Stage } from './stage.js'
 import { fillTasks, LIST, TASKS } from './task-list.js'
@@ -20,24 +21,33 @@ export const askAndChange: Ask = (path) =>
     { method: 'PATCH', path: `${path}/${id}`, body: { is_done: id % 2 === 0 } }
   ])
 
+/** @param source who answers the list, when it is asked of nginx */
 export const driveTasks =
-  (ask: Ask) =>
+  (ask: Ask, source?: TasksSource) =>
   async (stage: Stage, _load: Load, { folder, seconds }: WorkOptions & { folder: string }): Promise<Measures> => {
     const { tasks } = stage.side
     if (!tasks) throw new Error(`${stage.side.title} has no tasks`)
     await fillTasks(stage.database)
     await stage.start('gateway')
+    if (source) await stage.startFront(source)
     const load = await createLoad(folder, { turns: ask(tasks) })
     await load.run(stage.url(''), WARM_UP_SECONDS)
-    if (ask === askList) await compareList(stage.url(tasks))
+    if (ask === askList) await compareList(stage.url(tasks), source)
     const cpu = await stage.readCpu()
     const { answered, errors, p50, p99, seconds: taken } = await load.run(stage.url(''), seconds)
     const used = subtract(await stage.readCpu(), cpu)
     return { rate: answered / taken, p50, p99, errors, cpu: perThousand(used, answered) }
   }
 
-/** Both sides and the limit answer the same bytes. */
-async function compareList(url: string): Promise<void> {
-  const answer = await (await fetch(url)).text()
-  if (answer !== LIST) throw new Error(`the list is not the one that is compared:\n${answer.slice(0, 500)}`)
+/** What nginx says of where an answer is from. */
+const FROM: Record<TasksSource, string> = { gateway: 'BYPASS', redis: 'REDIS' }
+
+/** Both sides and the limit answer the same bytes, and nginx takes them from where it is said to. */
+async function compareList(url: string, source: TasksSource | undefined): Promise<void> {
+  const answer = await fetch(url)
+  const told = answer.headers.get('x-nginx-cache')
+  const from = source ? FROM[source] : null
+  if (told !== from) throw new Error(`nginx took the list from ${told}, not from ${from}`)
+  const text = await answer.text()
+  if (text !== LIST) throw new Error(`the list is not the one that is compared:\n${text.slice(0, 500)}`)
 }

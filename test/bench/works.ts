@@ -1,4 +1,6 @@
 /** The works of the benchmark: each drives one side through one run and answers what was measured. */
+
+import { withoutNginx, withoutRedisModule } from '../helpers/nginx.js'
 import { submitAs } from './authenticated.js'
 import type { Cpu } from './cpu.js'
 import { drain } from './drain.js'
@@ -38,6 +40,8 @@ export interface Work {
   title: string
   /** What a rate counts. */
   unit: string
+  /** Why it cannot run on this machine, if it cannot. */
+  missing?: string | false
   run(stage: Stage, load: Load, options: WorkOptions & { folder: string }): Promise<Measures>
 }
 
@@ -104,6 +108,18 @@ export const works: Record<string, Work> = {
     title: `Tasks: the list of ${TASKS} from the cache`,
     unit: 'requests/s',
     run: driveTasks(askList)
+  },
+  'tasks-nginx': {
+    title: 'The same through nginx, which passes it on to the gateway',
+    unit: 'requests/s',
+    missing: withoutNginx,
+    run: driveTasks(askList, 'gateway')
+  },
+  'tasks-redis': {
+    title: 'The same through nginx, which reads it from Redis (`TASKS_SOURCE=redis`)',
+    unit: 'requests/s',
+    missing: withoutRedisModule,
+    run: driveTasks(askList, 'redis')
   },
   'tasks-read': {
     title: 'Tasks: one by its id, from Postgres',

@@ -48,18 +48,20 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
       if (stopping || slots[slot] !== worker) return
       const { pid, exitCode, signalCode } = worker.process
       log.error({ ended: pid, code: exitCode, signal: signalCode }, 'a process ended; another one takes its place')
-      void refill(slot, Date.now() - since > WELL_MS ? FIRST_PAUSE_MS : pause)
+      void refill(slot, worker, Date.now() - since > WELL_MS ? FIRST_PAUSE_MS : pause)
     }
     if (worker.isDead()) replace()
     else worker.once('exit', replace)
   }
 
-  async function refill(slot: number, first: number): Promise<void> {
+  /** Unless somebody else takes the place meanwhile. */
+  async function refill(slot: number, gone: Worker | undefined, first: number): Promise<void> {
     for (let pause = first; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       await sleep(pause)
-      if (stopping) return
+      if (stopping || slots[slot] !== gone) return
       try {
-        return keep(slot, await start(), Math.min(pause * 2, LONGEST_PAUSE_MS))
+        const worker = await start()
+        return slots[slot] === gone ? keep(slot, worker, Math.min(pause * 2, LONGEST_PAUSE_MS)) : await stop(worker)
       } catch (err) {
         log.error({ err }, 'a process could not be started')
       }
@@ -72,11 +74,12 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
     replacing = true
     log.info('replacing all processes, one by one')
     try {
-      for (const [slot, old] of [...slots.entries()]) {
+      for (const slot of slots.keys()) {
         const fresh = await start()
         if (stopping) return
+        const old = slots[slot] // which may have come meanwhile, for one that ended
         keep(slot, fresh)
-        await stop(old)
+        if (old) await stop(old)
       }
       log.info('all processes are replaced')
     } catch (err) {
@@ -110,7 +113,7 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
       const slot = i + 1
       await start().then(
         (worker) => keep(slot, worker),
-        () => refill(slot, FIRST_PAUSE_MS)
+        () => refill(slot, undefined, FIRST_PAUSE_MS)
       )
     })
   )

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { isPortFree } from '../../infra/local/ports.js'
 import { isProcess } from '../../infra/local/process-list.js'
@@ -102,6 +103,21 @@ t.test('A7 SIGHUP replaces all processes under load, and no request is answered 
     [],
     'all are new'
   )
+})
+
+t.test('one that dies while its successor starts is not replaced twice', async (t) => {
+  const gateway = await start(t)
+  const workers = await fourWorkers(gateway)
+  process.kill(gateway.pid, 'SIGHUP')
+  await eventually(() => assert.ok(gateway.lines.some((line) => line.includes('replacing all processes'))))
+  const [first = 0] = workers
+  process.kill(first, 'SIGKILL')
+  await eventually(() => assert.ok(gateway.lines.some((line) => line.includes('all processes are replaced'))), {
+    timeout: 30_000
+  })
+  const now = await fourWorkers(gateway, workers)
+  await sleep(2_000) // who was started for nothing would listen by then
+  t.strictSame(await workersOf(gateway), now)
 })
 
 t.test('a first process that is killed takes the others with it', async (t) => {

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
+import { closeWhatWasHandedTo } from './handed-over.js'
 
 export interface WorkersOptions {
   count: number
@@ -32,6 +33,7 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
 
   async function start(): Promise<Worker> {
     const worker = cluster.fork()
+    closeWhatWasHandedTo(worker)
     const ended = once(worker, 'exit').then(([code, signal]) => {
       throw Object.assign(new Error('it ended before it listened'), { code, signal })
     })

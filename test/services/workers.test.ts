@@ -120,6 +120,23 @@ t.test('one that dies while its successor starts is not replaced twice', async (
   t.strictSame(await workersOf(gateway), now)
 })
 
+t.test('a connection on its way to a process that is killed breaks, it does not hang', async (t) => {
+  const gateway = await start(t)
+  const [frozen = 0] = await fourWorkers(gateway)
+  process.kill(frozen, 'SIGSTOP')
+  const outcomes: string[] = []
+  const ask = async () => {
+    const signal = AbortSignal.timeout(10_000)
+    const answer = fetch(`${gateway.url}/healthz`, { headers: { connection: 'close' }, signal })
+    outcomes.push(await answer.then(({ status }) => String(status)).catch(({ name }: Error) => name))
+  }
+  const asked = Promise.all(Array.from({ length: 8 }, ask))
+  await eventually(() => assert.equal(outcomes.length, 7))
+  process.kill(frozen, 'SIGKILL')
+  await asked
+  t.strictSame(outcomes, [...Array.from({ length: 7 }, () => '200'), 'TypeError'], 'and is no time-out')
+})
+
 t.test('a first process that is killed takes the others with it', async (t) => {
   const gateway = await start(t)
   const workers = await fourWorkers(gateway)

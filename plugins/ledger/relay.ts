@@ -29,6 +29,15 @@ const CHECK_MS = 2_000
 const RENEWALS_MS = 3_000
 /** Rows read for one queue in one tick. */
 const MOST_ROWS = 5_000
+/** Bytes of one delivery's payloads, unless a single one has more: a consumer holds some dozens of deliveries at a time. */
+const MOST_BYTES = 65_536
+
+interface Planned {
+  id: string
+  ids: string[]
+  suspect: boolean
+  bytes: number
+}
 
 export interface RelayOptions {
   app: FastifyInstance
@@ -134,18 +143,19 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     return true
   }
 
-  /** First attempts go together, cut to the type's batch; what failed before travels alone. */
-  function cut(due: UndeliveredJob[]): { id: string; ids: string[]; suspect: boolean }[] {
-    const open = new Map<string, { id: string; ids: string[]; suspect: boolean }>()
-    const deliveries: { id: string; ids: string[]; suspect: boolean }[] = []
-    for (const { id, type, attempts, suspect } of due) {
+  /** First attempts go together, cut to the type's batch and to what a consumer can hold; what failed before travels alone. */
+  function cut(due: UndeliveredJob[]): Planned[] {
+    const open = new Map<string, Planned>()
+    const deliveries: Planned[] = []
+    for (const { id, type, attempts, suspect, bytes } of due) {
       const batch = attempts > 0 ? 1 : (registry.jobs.get(type)?.limits.batch ?? 1)
       const growing = batch > 1 ? open.get(type) : undefined
-      if (growing && growing.ids.length < batch) {
+      if (growing && growing.ids.length < batch && growing.bytes + bytes <= MOST_BYTES) {
         growing.ids.push(id)
+        growing.bytes += bytes
         continue
       }
-      const delivery = { id: uuidv7(), ids: [id], suspect }
+      const delivery = { id: uuidv7(), ids: [id], suspect, bytes }
       deliveries.push(delivery)
       if (batch > 1) open.set(type, delivery)
     }

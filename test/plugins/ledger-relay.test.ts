@@ -32,6 +32,24 @@ t.test('rule 2: while Redis is away jobs are accepted all the same, and left to 
   t.strictSame(pushed, [])
 })
 
+t.test('rule 7: what the relay brings together is no more than a consumer can hold', async (t) => {
+  const { ledger, pushed, accept, sql } = await createLedger(t, postgres)
+  const relay = async (payload: string) => {
+    const ids = (await Promise.all([accept(), accept(), accept()])).map(({ id }) => id)
+    await sql(`update jobs set delivery_id = null, payload = ${payload} where id = any($1)`, [ids])
+    pushed.length = 0
+    ledger.relay.start()
+    await eventually(() => assert.equal(pushed.flatMap(({ ids }) => ids).length, 3))
+    await ledger.relay.stop()
+    return pushed.map(({ ids }) => ids.length).sort()
+  }
+  t.strictSame(await relay(`'{}'`), [3])
+  const hard = `(select jsonb_build_object('text', string_agg(md5(random()::text), '')) from generate_series(1, 900))`
+  t.strictSame(await relay(hard), [1, 2], 'payloads of 29 kB')
+  const soft = `(select jsonb_build_object('text', repeat(md5(random()::text), 100000)))`
+  t.strictSame(await relay(soft), [1, 1, 1], 'payloads of 3 MB that are stored in 40 kB')
+})
+
 t.test('rule 7: what Redis lost is brought again; what it holds is left alone', async (t) => {
   const held = await createLedger(t, postgres)
   const { id } = await held.accept()

@@ -1,6 +1,7 @@
 /** Jobs over HTTP: for each type a pair of ways in, and for every job its life. It belongs in the private part. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { readBalance } from './balance.js'
 import { submitBatch } from './batch.js'
@@ -39,6 +40,10 @@ async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
   app.get('/api/jobs/:id/events', { schema: eventsContract }, followJob)
   app.get('/api/jobs/:id/attempts', { schema: attemptsContract }, readAttempts)
   app.post('/api/jobs/:id/replay', { schema: replayContract }, replayJob(registry))
+  // a type that is not there has no way in: without these it would be taken for a job's id, which cannot be posted to
+  for (const way of ['', '/async', '/batch']) {
+    app.post<Unknown>(`/api/jobs/:type${way}`, { schema: { hide: true }, onRequest: refuseUnknown(registry) }, () => {})
+  }
 
   function addWaysIn(type: JobType) {
     const path = `/api/jobs/${type.name}`
@@ -47,6 +52,16 @@ async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
     app.post(`${path}/async`, { schema: asyncContract(type), bodyLimit }, submitAsync(type))
     app.post(`${path}/batch`, { schema: batchContract(type), bodyLimit: BATCH_LIMIT }, submitBatch(type))
   }
+}
+
+interface Unknown {
+  Params: { type: string }
+}
+
+/** @throws problem 404 `JOB_TYPE_NOT_FOUND` */
+const refuseUnknown = (registry: Registry) => async (request: FastifyRequest<Unknown>) => {
+  const known = [...registry.jobs.keys()].sort().join(', ')
+  throw problem(404, 'JOB_TYPE_NOT_FOUND', `no job type ${request.params.type}; there are: ${known}`)
 }
 
 export default fp(jobs, {

@@ -90,7 +90,7 @@ t.test('methods that a place does not have are 405, name those that it has, and 
     '/sync/contact': ['PUT', 'PATCH', 'DELETE', 'PROPFIND'],
     '/async/contact': ['PUT', 'PATCH', 'DELETE', 'PROPFIND'],
     [`/async/contact/${UNKNOWN}`]: ['POST', 'PUT', 'PATCH', 'DELETE'],
-    [`/api/jobs/${UNKNOWN}`]: ['POST', 'PUT', 'PATCH'],
+    [`/api/jobs/${UNKNOWN}`]: ['PUT', 'PATCH'],
     '/healthz': ['POST', 'PUT', 'DELETE'],
     '/openapi.json': ['POST', 'DELETE'],
     '/docs': ['POST']
@@ -108,6 +108,19 @@ t.test('methods that a place does not have are 405, name those that it has, and 
         t.notOk(allowed.includes(method), `${method} is not among them`)
       }
     }
+  })
+})
+
+t.test('a job type that is not there is told from a wrong method', async (t) => {
+  await storesNothing(t, stack, async () => {
+    for (const way of ['', '/async', '/batch', '?on_timeout=revoke']) {
+      const answer = await stack.post(`/api/jobs/no-such-type${way}`, CONTACT, KEY)
+      const { code, detail } = await assertProblem(t, answer, 404, way)
+      t.equal(code, 'JOB_TYPE_NOT_FOUND')
+      t.match(detail, 'no job type no-such-type; there are: ')
+      t.match(detail, 'store-submission', 'it names those that are there')
+    }
+    t.equal((await stack.post('/api/jobs/no-such-type', CONTACT)).status, 401, 'for those who may come in')
   })
 })
 

@@ -17,7 +17,7 @@ t.test('B20 it stands on stand-ins, and a missing one stops the start by name', 
   app.register(problems)
   app.register(bodies)
   app.decorate('ledger', { find: () => Promise.resolve(undefined) } as never) // all that it asks of the ledger
-  for (const name of ['idempotency', 'jobEvents', 'submissions']) app.decorate(name, {})
+  for (const name of ['idempotency', 'jobEvents', 'submissions', 'storedPages']) app.decorate(name, {})
   app.decorate('submitterOf', () => 'ip:somebody')
   app.decorateRequest('principal', null)
   app.decorateRequest('stillHolds', async () => true)

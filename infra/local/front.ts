@@ -1,6 +1,7 @@
 /** nginx of a local run, in front of the gateway: where it is installed. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '#schema/config'
 import type { Environment } from './env-file.js'
 import { keepAlive } from './keep-alive.js'
@@ -67,10 +68,15 @@ export async function startFront(options: ServicesOptions, gateway: string): Pro
   return url
 }
 
+/** Time that whoever was just stopped gets to leave its port, in ms. */
+const LEAVING_MS = 1_000
+
 /** @throws Error when something else listens on a port that was asked for */
 async function refuseTaken(host: string, wanted: Record<string, number | undefined>): Promise<void> {
   for (const [name, port] of Object.entries(wanted)) {
     if (port === undefined || (await isPortFree(port, host))) continue
+    await sleep(LEAVING_MS)
+    if (await isPortFree(port, host)) continue
     throw new Error(
       `port ${port} on ${host} is taken: choose another one with ${name}=${port + 1}, or stop what uses it`
     )

@@ -22,6 +22,7 @@ export function supervise(processes: Process[]): Supervisor {
       restarts += 1
       // a start that fails is tried again: its server may be away or the port still taken
       await process.restart().catch(() => undefined)
+      if (stopping) return process.kill() // it was starting when the others were ended
     }
   }
 

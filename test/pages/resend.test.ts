@@ -223,7 +223,9 @@ t.test('a page that a browser brings back as it was left takes another submissio
   const key = await page.locator(KEY).inputValue()
   await page.evaluate(bringBack)
   t.equal(await page.locator(KEY).inputValue(), key, 'before it was sent the key stays')
+  const receipt = page.waitForRequest((request) => request.isNavigationRequest()) // by then the page knows that it was stored
   await page.click(SEND)
+  await receipt
   await waitForRows('Again', 1)
   t.equal(await page.locator(SEND).isEnabled(), false, 'until the receipt is there nothing more is sent')
   await page.evaluate(bringBack)

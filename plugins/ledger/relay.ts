@@ -1,10 +1,10 @@
 /** Relay (design rule 7): brings to Bee-Queue what is due and has no living delivery. Consumers take turns. */
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
-import { uuidv7 } from 'uuidv7'
 import { SUSPECTS } from '#schema/delivery'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
+import { cut } from './cut.js'
 import { MOST_WAITING } from './load.js'
 import {
   clearDeliveries,
@@ -16,7 +16,6 @@ import {
   returnLapsed,
   stampDeliveries,
   tryRelayLock,
-  type UndeliveredJob,
   unlockRelay
 } from './queries/relay.js'
 
@@ -29,16 +28,6 @@ const CHECK_MS = 2_000
 const RENEWALS_MS = 3_000
 /** Rows read for one queue in one tick. */
 const MOST_ROWS = 5_000
-/** Bytes of one delivery's payloads, unless a single one has more: a consumer holds some dozens of deliveries at a time. */
-const MOST_BYTES = 65_536
-
-interface Planned {
-  id: string
-  ids: string[]
-  suspect: boolean
-  bytes: number
-}
-
 export interface RelayOptions {
   app: FastifyInstance
   registry: Registry
@@ -131,7 +120,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     const room = MOST_WAITING - (await app.queue.countWaiting(queue))
     if (room <= 0) return true
     const due = await findUndelivered(client, queue, MOST_ROWS)
-    const planned = cut(due).slice(0, room)
+    const planned = cut(due, registry).slice(0, room)
     if (!planned.length) return false
     const stamped = await stampDeliveries(client, planned)
     for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {
@@ -141,25 +130,6 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
       if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
     }
     return true
-  }
-
-  /** First attempts go together, cut to the type's batch and to what a consumer can hold; what failed before travels alone. */
-  function cut(due: UndeliveredJob[]): Planned[] {
-    const open = new Map<string, Planned>()
-    const deliveries: Planned[] = []
-    for (const { id, type, attempts, suspect, bytes } of due) {
-      const batch = attempts > 0 ? 1 : (registry.jobs.get(type)?.limits.batch ?? 1)
-      const growing = batch > 1 ? open.get(type) : undefined
-      if (growing && growing.ids.length < batch && growing.bytes + bytes <= MOST_BYTES) {
-        growing.ids.push(id)
-        growing.bytes += bytes
-        continue
-      }
-      const delivery = { id: uuidv7(), ids: [id], suspect, bytes }
-      deliveries.push(delivery)
-      if (batch > 1) open.set(type, delivery)
-    }
-    return deliveries
   }
 
   async function run() {

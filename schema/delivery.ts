@@ -9,7 +9,14 @@ export const Delivery = Type.Object(
 export type Delivery = Static<typeof Delivery>
 
 /** A delivery as it comes out, with Bee-Queue's id: ours, a UUID that is used once. */
-export const Arrival = Type.Object({ id: Uuid, ...Delivery.properties }, { additionalProperties: false })
+export const Arrival = Type.Object(
+  {
+    id: Uuid,
+    ...Delivery.properties,
+    returned: Type.Optional(Type.Literal(true, { description: 'a consumer had taken it before, and is gone' }))
+  },
+  { additionalProperties: false }
+)
 export type Arrival = Static<typeof Arrival>
 
 /** Queue in which jobs travel whose last attempt ended without a word; a consumer runs one of them at a time. */

@@ -13,8 +13,6 @@ export interface AtOnce {
   id: string
   ids: string[]
   queue: string
-  /** Whether nobody began this delivery before; looked up while its jobs are. */
-  isFresh: Promise<boolean>
   /** A job's result; undefined for one that has to go the usual way. */
   resultOf: (job: LockedJob) => { value: unknown } | undefined
 }
@@ -31,12 +29,8 @@ export function createStoreAtOnce({ app, storeOf, tellEnd }: AtOnceOptions): (de
   const groups = new Map<string, (delivery: AtOnce) => Promise<number>>()
 
   async function write(client: PoolClient, deliveries: AtOnce[]): Promise<number[]> {
-    const [fresh, , locked] = await Promise.all([
-      Promise.all(deliveries.map(({ isFresh }) => isFresh)),
-      client.query('begin'),
-      lockFresh(client, deliveries)
-    ])
-    const byId = new Map(deliveries.filter((_, i) => fresh[i]).map((delivery) => [delivery.id, delivery]))
+    const [, locked] = await Promise.all([client.query('begin'), lockFresh(client, deliveries)])
+    const byId = new Map(deliveries.map((delivery) => [delivery.id, delivery]))
     const done = locked.flatMap((job) => {
       const result = byId.get(job.deliveryId)?.resultOf(job)
       return result ? [{ job, result: result.value }] : []

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis'
 import { compile } from '#schema/compile'
 import { Arrival, type Delivery } from '#schema/delivery'
 import type { DeliveryHandler, Outgoing, Workload } from './index.js'
+import { markStalled } from './stalled.js'
 
 // Bee-Queue loads its scripts only when it connects; after a restart of Redis every call would fail with NOSCRIPT
 const scripts = createRequire(import.meta.url)('bee-queue/lib/lua') as { buildCache: (client: Redis) => Promise<void> }
@@ -95,9 +96,8 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     if (client.status !== 'ready') return false
     const queue = open(name, true)
     try {
-      await (scriptsLoaded ?? loadScripts())
       await queue.ready()
-      await queue.checkStalledJobs()
+      await takeBack(name, queue)
     } catch (error) {
       log.warn({ err: error, queue: name }, 'a queue did not start, trying again')
       await queue.close(100).catch(() => undefined)
@@ -120,24 +120,16 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     return true
   }
 
-  async function handOver(name: string, { id, ids }: Arrival, handle: DeliveryHandler): Promise<void> {
-    const begun = `${prefix}:${name}:begun`
-    let isNoted = false
-    const begin = async () => {
-      isNoted = true
-      return (await client.hsetnx(begun, id, 1)) === 1
-    }
-    await handle({ id, ids, queue: name, begin }).catch((error) =>
+  const handOver = (name: string, { id, ids, returned }: Arrival, handle: DeliveryHandler): Promise<void> =>
+    handle({ id, ids, queue: name, returned: returned === true }).catch((error) =>
       log.error({ err: error, deliveryId: id, queue: name }, 'a delivery was given up')
     )
-    if (isNoted) client.hdel(begun, id).catch(() => undefined) // a note too many only makes one delivery slower
-  }
 
   /** Takes back what a consumer that is gone had popped. Bee-Queue's own timer would leave a failed look unhandled. */
-  async function lookAfter(name: string, queue: BeeQueue<Delivery>): Promise<void> {
+  async function takeBack(name: string, queue: BeeQueue<Delivery>): Promise<void> {
     await (scriptsLoaded ?? loadScripts())
+    await markStalled(client, `${prefix}:${name}`)
     await queue.checkStalledJobs()
-    await sweepGhosts(name)
   }
 
   /** Ids that stand in the active list without a body that can be read would be handed out again and again for ever. */
@@ -169,9 +161,11 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       sweeper = setInterval(() => {
         if (client.status !== 'ready') return
         for (const [name, queue] of workers) {
-          lookAfter(name, queue).catch((error) =>
-            log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
-          )
+          takeBack(name, queue)
+            .then(() => sweepGhosts(name))
+            .catch((error) =>
+              log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
+            )
         }
       }, STALL_INTERVAL_MS / 2)
     },

@@ -38,8 +38,8 @@ export interface Outgoing {
 
 export interface Arrived extends Outgoing {
   queue: string
-  /** Notes in Redis that it is begun; false when that was noted before, and whoever began it is gone. Call it once. */
-  begin: () => Promise<boolean>
+  /** Whether a consumer had taken it before, and is gone. */
+  returned: boolean
 }
 
 declare module 'fastify' {

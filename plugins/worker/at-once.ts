@@ -9,9 +9,6 @@ import { findFault, judgePayload } from './endings.js'
 import type { Handler } from './handler.js'
 import type { Arrived } from './run.js'
 
-/** Time that Redis gets to note a beginning, in ms: the jobs are locked meanwhile. */
-const PATIENCE_MS = 500
-
 export interface ShortcutOptions {
   app: FastifyInstance
   registry: Registry
@@ -40,27 +37,13 @@ export function createShortcut({ app, registry, handlers }: ShortcutOptions): (d
     }
   }
 
-  return async ({ id, ids, queue, begin }) => {
-    if (!queues.has(queue)) return false
-    const isFresh = within(PATIENCE_MS, begin())
+  return async ({ id, ids, queue, returned }) => {
+    if (returned || !queues.has(queue)) return false
     try {
-      return (await app.ledger.storeAtOnce({ id, ids, queue, isFresh, resultOf })) === ids.length
+      return (await app.ledger.storeAtOnce({ id, ids, queue, resultOf })) === ids.length
     } catch (error) {
       app.log.info({ err: error, deliveryId: id }, 'a delivery was not stored at once; its jobs go the usual way')
       return false
     }
   }
-}
-
-/** False too when it fails or takes longer. */
-function within(ms: number, promise: Promise<boolean>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, false)
-    promise
-      .catch(() => false)
-      .then((value) => {
-        clearTimeout(timer)
-        resolve(value)
-      })
-  })
 }

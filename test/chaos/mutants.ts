@@ -41,10 +41,8 @@ export const MUTANTS: Record<string, Replacement[]> = {
   'no-return': [{ file: 'plugins/ledger/relay.js', from: 'await returnLapsed(client)', to: '[]' }],
   /** Rule 7: a delivery that Redis has lost counts as living. */
   'no-living-check': [{ file: 'plugins/ledger/relay.js', from: 'await clearLost(client, queue);', to: ';' }],
-  /** Rule 4: who is killed while it stores has left no note. */
-  'no-note': [
-    { file: 'plugins/queue/carrier.js', from: 'return (await client.hsetnx(begun, id, 1)) === 1;', to: 'return true;' }
-  ],
+  /** Rule 4: what comes back from a consumer that was killed while it stored looks new. */
+  'no-mark': [{ file: 'plugins/queue/carrier.js', from: 'await markStalled(client, `${prefix}:${name}`);', to: ';' }],
   /** Rule 5: the effect is written although the lease was lost. */
   'no-fence': [
     {

@@ -28,10 +28,9 @@ async function create(t: Test, { fails = (_ids: string[]): boolean => false } = 
       const { id } = await accept()
       return pushed.find(({ ids }) => ids.includes(id)) ?? { queue: '', id: '', ids: [] }
     },
-    store: (delivery: { queue: string; id: string; ids: string[] }, { isFresh = true, fits = true } = {}) =>
+    store: (delivery: { queue: string; id: string; ids: string[] }, { fits = true } = {}) =>
       ledger.storeAtOnce({
         ...delivery,
-        isFresh: Promise.resolve(isFresh),
         resultOf: () => (fits ? { value: { kept: 'é' } } : undefined)
       })
   }
@@ -75,14 +74,12 @@ t.test('rule 3: only what is queued, due, not expired, tried by nobody, and carr
   t.strictSame(await effects(), [])
 })
 
-t.test('rule 3: a delivery that was begun before, and a job without a result, go the usual way', async (t) => {
+t.test('rule 4: a job without a result goes the usual way', async (t) => {
   const { deliver, store, read, effects } = await create(t)
-  for (const why of [{ isFresh: false }, { fits: false }]) {
-    const delivery = await deliver()
-    const [id = ''] = delivery.ids
-    t.equal(await store(delivery, why), 0)
-    t.match(await read(id), { state: 'queued', attempts: 0, delivery_id: delivery.id, version: 1 })
-  }
+  const delivery = await deliver()
+  const [id = ''] = delivery.ids
+  t.equal(await store(delivery, { fits: false }), 0)
+  t.match(await read(id), { state: 'queued', attempts: 0, delivery_id: delivery.id, version: 1 })
   t.strictSame(await effects(), [])
 })
 

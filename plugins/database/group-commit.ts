@@ -1,8 +1,9 @@
-/** Writers that arrive while a commit is in flight go together in the next one: no timer, a lone writer pays nothing. */
+/** Writers that arrive while a commit is in flight go together in the next one: a lone writer pays nothing. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { problem } from '#schema/problem'
 import { isOutage, isPassing, isSlow } from './faults.js'
+import { createGathering, type GatheringOptions } from './gathering.js'
 
 export interface GroupCommitOptions<Item, Outcome> {
   /**
@@ -24,6 +25,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   maxWaitingBytes?: number
   /** Time from a writer's call until it is told that its item did not get through, in ms. Default 10,000. */
   deadlineMs?: number
+  /** Lets a group grow before it is committed. Default: whoever finds no commit in flight goes at once. */
+  gather?: GatheringOptions
   /** Hears of a failed commit that may be tried again. */
   onRetry?: (error: unknown, items: Item[]) => void
 }
@@ -61,12 +64,14 @@ export function createGroupCommit<Item, Outcome>(
     maxWaiting = 2_000,
     maxWaitingBytes = 8_000_000,
     deadlineMs = 10_000,
+    gather,
     onRetry = () => {}
   }: GroupCommitOptions<Item, Outcome>
 ): GroupCommit<Item, Outcome> {
   const waiting: Entry<Item, Outcome>[] = []
   let waitingBytes = 0
   const draining = new Set<Promise<void>>()
+  const gathering = gather && createGathering(gather)
 
   function takeGroup(): Entry<Item, Outcome>[] {
     let bytes = 0
@@ -82,7 +87,11 @@ export function createGroupCommit<Item, Outcome>(
 
   function openLane() {
     const drain = async () => {
-      while (waiting.length) await commit(takeGroup())
+      while (waiting.length) {
+        const enough = gathering?.untilEnough(waiting.length)
+        if (enough) await enough
+        await commit(takeGroup())
+      }
       draining.delete(lane) // in the same turn: who comes in the next one opens a lane
     }
     const lane = drain()
@@ -178,6 +187,7 @@ export function createGroupCommit<Item, Outcome>(
       waiting.push({ item, bytes, deadline: Date.now() + deadlineMs, resolve, reject })
       waitingBytes += bytes
       if (draining.size < lanes) openLane()
+      else gathering?.note(waiting.length)
     })
   }
   return Object.assign(submit, { drained: async () => void (await Promise.all(draining)) })

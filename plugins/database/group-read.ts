@@ -16,7 +16,6 @@ export function createGroupRead<Value>(
   let reading = false
 
   async function drain() {
-    reading = true
     while (waiting.size) {
       const group = [...waiting].slice(0, MOST_KEYS)
       for (const [key] of group) waiting.delete(key)
@@ -41,7 +40,10 @@ export function createGroupRead<Value>(
       settle = { resolve, reject }
     })
     if (settle) waiting.set(key, { promise, ...settle })
-    if (!reading) void drain()
+    if (!reading) {
+      reading = true
+      queueMicrotask(drain) // who asks for many in one turn asks once
+    }
     return promise
   }
 }

@@ -22,6 +22,8 @@ declare module 'fastify' {
        * @throws problem 503 `TOO_MANY_WAITING`
        */
       watch: (id: string, firstLookMs?: number) => Watch
+      /** Watches that are open. */
+      count: () => number
     }
   }
 }
@@ -38,6 +40,7 @@ async function jobEvents(app: FastifyInstance, { prefix = 'bq', listen = false }
     app.redis.publish(channel, ids.join()).catch((error) => app.log.debug({ err: error }, 'the end was not told'))
   })
   app.decorate('jobEvents', {
+    count: watches.size,
     watch: (id, firstLookMs) => {
       if (watches.size() >= MOST_WATCHES) {
         throw problem(503, 'TOO_MANY_WAITING', 'too many requests wait for jobs; ask with respond-async', {

@@ -29,7 +29,7 @@ export function submitAndWait(type: JobType) {
     let watch = waitS > 0 ? jobEvents.watch(id) : undefined
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
-      const accepted = await send(type, request, id)
+      const accepted = await send(type, request, { id, ...(watch && { awaited: jobEvents.count() }) })
       answerAt(reply, accepted)
       if (watch && accepted.id !== id) {
         watch.close()
@@ -59,12 +59,12 @@ export function submitAsync(type: JobType) {
 }
 
 /** Accepts the job that is asked for. @throws as `admit` and `ledger.accept` */
-async function send(type: JobType, request: FastifyRequest, id?: string) {
+async function send(type: JobType, request: FastifyRequest, wait?: Pick<NewJob, 'id' | 'awaited'>) {
   const { ledger, idempotency } = request.server
   const key = readKey(type, request)
   const { value, errors } = type.admitPayload(request.body)
   if (errors) return idempotency.findRepeat(key, misfit(errors))
-  return ledger.accept({ ...newJob(type, request, value), ...(id && { id }) }, key)
+  return ledger.accept({ ...newJob(type, request, value), ...wait }, key)
 }
 
 export function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {

@@ -25,6 +25,8 @@ export interface NewJob {
   expiresAt?: Date
   /** Time for one attempt, in ms. Default: that of its type. */
   timeoutMs?: number
+  /** How many wait here for the end of their jobs, if its sender does: those share commits, about half of them at a time. */
+  awaited?: number
   /** The dead job that it repeats; a job can be repeated once. */
   replayOf?: string
 }
@@ -61,6 +63,12 @@ export interface AcceptOptions {
   process: string
 }
 
+/**
+ * Time that a job whose end is awaited waits for others of its kind, in ms. It goes the same way as they do, and on that way each
+ * group costs more than each job.
+ */
+const PATIENCE_MS = 2
+
 export function createAccept({ app, registry, load, process }: AcceptOptions) {
   const createCommit = (kind: 'job' | 'batch', options: object) =>
     app.groupCommit({
@@ -77,7 +85,11 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
         return outcomes
       }
     })
+  let awaited = 0
   const commitJob = createCommit('job', {})
+  const commitAwaited = createCommit('job', {
+    gather: { enough: () => Math.ceil(awaited / 2), patienceMs: PATIENCE_MS }
+  })
   const commitBatch = createCommit('batch', { maxItems: 10, maxWaiting: 100, maxWaitingBytes: 64_000_000 })
 
   /** Rows of one type that are committed together travel together, cut to the type's batch. */
@@ -165,7 +177,9 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
   return {
     accept: (job: NewJob, key?: IdempotencyKey): Promise<Accepted> => {
       const { id = uuidv7() } = job
-      return store(commitJob, job.submitter, { id, key, rows: [toRow(job, id)] })
+      awaited = job.awaited ?? awaited
+      const commit = job.awaited === undefined ? commitJob : commitAwaited
+      return store(commit, job.submitter, { id, key, rows: [toRow(job, id)] })
     },
 
     /** All of one submitter. */

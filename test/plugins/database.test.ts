@@ -74,6 +74,40 @@ const countKept = async (given: Thing[]) =>
 const codes = (settled: PromiseSettledResult<unknown>[]) =>
   settled.map((one) => (one.status === 'rejected' ? one.reason.code : 'ok'))
 
+t.test('a writer that gathers starts with enough, or when patience is at its end', async (t) => {
+  let enough = 3
+  const { write, groups } = await createWriter(t, { gather: { enough: () => enough, patienceMs: 60_000 } })
+  const first = [write(thing()), write(thing())]
+  await sleep(50)
+  t.strictSame(groups, [])
+  await Promise.all([...first, write(thing())])
+  t.strictSame(groups, [3])
+  enough = 1
+  await write(thing())
+  t.strictSame(groups, [3, 1], 'a lone writer goes at once where one is enough')
+
+  const impatient = await createWriter(t, { gather: { enough: () => 100, patienceMs: 5 } })
+  await Promise.all([impatient.write(thing()), impatient.write(thing())])
+  t.strictSame(impatient.groups, [2])
+})
+
+t.test('who reads many in one turn asks once, and those who come meanwhile go together', async (t) => {
+  const { app } = await createWriter(t)
+  const asked: string[][] = []
+  const read = app.groupRead(async (_pool, keys) => {
+    asked.push(keys)
+    await sleep(20)
+    return new Map(keys.map((key) => [key, key.toUpperCase()]))
+  })
+  const first = Promise.all(['a', 'b', 'a'].map(read))
+  await sleep(5)
+  t.strictSame(await Promise.all([first, ...['c', 'd'].map(read)]), [['A', 'B', 'A'], 'C', 'D'])
+  t.strictSame(asked, [
+    ['a', 'b'],
+    ['c', 'd']
+  ])
+})
+
 t.test('a writer with two lanes has two commits in flight, and no more', async (t) => {
   const { write, groups, close } = await createWriter(t, { lanes: 2 })
   const open = close()

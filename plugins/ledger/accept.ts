@@ -2,8 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { uuidv7 } from 'uuidv7'
-import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
+import { createDispatch, type Dispatched } from './dispatch.js'
 import type { Load } from './load.js'
 import { insertJobs } from './queries/accept.js'
 
@@ -39,11 +39,7 @@ export interface Accepted {
 
 type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
-interface Row {
-  id: string
-  type: string
-  /** Whether it is not due yet, so that the relay brings it in time. */
-  later: boolean
+interface Row extends Dispatched {
   /** The row as the statement wants it, turned into JSON once. */
   json: string
 }
@@ -70,18 +66,19 @@ export interface AcceptOptions {
 const PATIENCE_MS = 2
 
 export function createAccept({ app, registry, load, process }: AcceptOptions) {
+  const dispatch = createDispatch({ app, typeOf, load })
   const createCommit = (kind: 'job' | 'batch', options: object) =>
     app.groupCommit({
       ...options,
       sizeOf: ({ rows }: Item) => rows.reduce((sum, { json }) => sum + json.length, 0),
       write: async (client, items) => {
-        const deliveries = planDeliveries(items.flatMap(({ rows }) => rows))
+        const deliveries = dispatch.plan(items.flatMap(({ rows }) => rows))
         const insert = async (tx: PoolClient, taken: Item[]) => {
           const rows = taken.flatMap((item) => item.rows)
           deliveries.inserted = await insertJobs(tx, { rows, deliveryOf: deliveries.byRow, process })
         }
         const outcomes = await app.idempotency.insertOnce(client, kind, items, insert)
-        send(deliveries)
+        dispatch.send(deliveries)
         return outcomes
       }
     })
@@ -91,41 +88,6 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
     gather: { enough: () => Math.ceil(awaited / 2), patienceMs: PATIENCE_MS }
   })
   const commitBatch = createCommit('batch', { maxItems: 10, maxWaiting: 100, maxWaitingBytes: 64_000_000 })
-
-  /** Rows of one type that are committed together travel together, cut to the type's batch. */
-  function planDeliveries(rows: Row[]): Deliveries {
-    const byRow = new Map<string, string>()
-    const byQueue = new Map<string, Map<string, string[]>>()
-    for (const [type, ofType] of groupBy(
-      rows.filter(({ later }) => !later),
-      ({ type }) => type
-    )) {
-      const { queue, limits } = typeOf(type)
-      if (!load.hasRoom(queue)) continue // the relay brings them, oldest first
-      const deliveries = byQueue.get(queue) ?? new Map<string, string[]>()
-      byQueue.set(queue, deliveries)
-      for (let i = 0; i < ofType.length; i += limits.batch) {
-        const ids = ofType.slice(i, i + limits.batch).map(({ id }) => id)
-        const deliveryId = uuidv7()
-        deliveries.set(deliveryId, ids)
-        for (const id of ids) byRow.set(id, deliveryId)
-      }
-    }
-    return { byRow, byQueue, inserted: new Set() }
-  }
-
-  function send({ byQueue, inserted }: Deliveries) {
-    for (const [queue, deliveries] of byQueue) {
-      const outgoing = [...deliveries]
-        .map(([id, ids]) => ({ id, ids: ids.filter((job) => inserted.has(job)) }))
-        .filter(({ ids }) => ids.length)
-      if (!outgoing.length) continue
-      load.noteSent(queue, outgoing.length)
-      app.queue.push(queue, outgoing).catch((error) => {
-        app.log.warn({ err: error, queue }, 'a delivery did not reach Redis; the relay brings it')
-      })
-    }
-  }
 
   function typeOf(name: string) {
     const type = registry.jobs.get(name)
@@ -189,12 +151,4 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       return store(commitBatch, submitter, { id, key, rows })
     }
   }
-}
-
-interface Deliveries {
-  /** Delivery id by job id. */
-  byRow: Map<string, string>
-  /** Job ids by delivery id, by queue. */
-  byQueue: Map<string, Map<string, string[]>>
-  inserted: Set<string>
 }

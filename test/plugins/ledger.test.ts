@@ -27,6 +27,23 @@ t.test('rule 1: an accepted job is a row before the answer, queued, with the lim
   })
 })
 
+t.test(
+  'rule 1: jobs that are awaited are accepted, and travel, about half of them at a time; a lone one at once',
+  async (t) => {
+    const { ledger, pushed } = await createLedger(t, postgres)
+    const accept = (awaited?: number) =>
+      ledger.accept({ type: 'short', payload: {}, submitter: 'ip:a', ...(awaited !== undefined && { awaited }) })
+    const carried = async (...jobs: ReturnType<typeof accept>[]) => {
+      await Promise.all(jobs)
+      return pushed.splice(0).map(({ ids }) => ids.length)
+    }
+    t.strictSame(await carried(accept(6), accept(6), accept(6)), [3])
+    t.strictSame(await carried(accept(1)), [1])
+    t.strictSame(await carried(accept(1_000)), [1], 'nobody waits long for others')
+    t.strictSame(await carried(accept(), accept(), accept()), [1, 2], 'who is not awaited begins by itself')
+  }
+)
+
 t.test('rule 3: a claim counts the attempt and takes only what is queued, due and not expired', async (t) => {
   const { accept, claim, read, change } = await createLedger(t, postgres)
   const { id } = await accept()

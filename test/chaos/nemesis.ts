@@ -6,6 +6,17 @@ import type { Line } from '../helpers/proxy.js'
 import type { Service } from '../helpers/services.js'
 import { createRandom } from './random.js'
 
+/** An empty text for a key that is not there. */
+const DUMP = `
+  local dumps = {}
+  for i, key in ipairs(KEYS) do dumps[i] = redis.call('dump', key) or '' end
+  return dumps`
+const RESTORE = `
+  for i, key in ipairs(KEYS) do
+    redis.call('del', key)
+    if ARGV[i] ~= '' then redis.call('restore', key, 0, ARGV[i]) end
+  end`
+
 export interface Targets {
   gateways: Process[]
   consumers: Process[]
@@ -111,19 +122,19 @@ export function startNemesis(targets: Targets, { seed, only, onFault = () => {} 
     return () =>
       withClient(async (client) => {
         const keys = await findLists(client)
-        const dumps = await Promise.all(keys.map((key) => client.dumpBuffer(key)))
+        // all at one moment, as a replica has them
+        const dumps = (await client.callBuffer('eval', DUMP, keys.length, ...keys)) as Buffer[] // as the script says
         await pause(ms)
-        const entries = keys.flatMap((key, i) => (dumps[i] ? [[key, dumps[i]] as const] : []))
-        await Promise.all(entries.map(([key, dump]) => client.restore(key, 0, dump, 'REPLACE')))
+        await client.call('eval', RESTORE, keys.length, ...keys, ...dumps)
       })
   }
 
-  /** The keys of the deliveries that are in Redis; it looks for a while, since most are gone at once. */
+  /** The keys of the queues that have deliveries in Redis; it looks for a while, since most are gone at once. */
   async function findLists(client: Redis): Promise<string[]> {
     for (let looks = 0; looks < 100; looks++) {
-      const keys = await client.keys('bq:*:*')
-      const lists = keys.filter((key) => /:(waiting|active|jobs)$/.test(key))
-      if (lists.length) return lists
+      const bodies = (await client.keys('bq:*:jobs')).filter((key) => key.split(':').length === 3)
+      if (bodies.length)
+        return bodies.flatMap((key) => ['waiting', 'active', 'jobs'].map((list) => key.replace(/jobs$/, list)))
       await sleep(5)
     }
     throw new Error('there are no deliveries')

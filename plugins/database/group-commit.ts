@@ -160,21 +160,13 @@ export function createGroupCommit<Item, Outcome>(
 
   async function inConnection(work: (client: PoolClient) => Promise<Outcome[]>): Promise<Outcome[]> {
     const client = await pool.connect()
-    let giveUp = (_error: Error) => {}
-    // work may wait, for ever, for something else than its connection
-    const broken = new Promise<never>((_, reject) => {
-      giveUp = reject
-    })
-    client.once('error', giveUp)
     try {
-      const outcomes = await Promise.race([work(client), broken])
+      const outcomes = await work(client)
       client.release()
       return outcomes
     } catch (error) {
       client.release(true) // whatever state the connection is in, Postgres rolls it back
       throw error
-    } finally {
-      client.off('error', giveUp)
     }
   }
 

@@ -5,9 +5,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { groupBy } from '#schema/group-by'
-import type { Store } from './finish.js'
+import type { EffectsOf } from './finish.js'
 import { finishLocked, type LockedJob, lockFresh } from './queries/at-once.js'
-import { commit } from './queries/commit.js'
+import { commitWith } from './queries/commit.js'
 
 export interface AtOnce {
   id: string
@@ -19,13 +19,13 @@ export interface AtOnce {
 
 export interface AtOnceOptions {
   app: FastifyInstance
-  storeOf: (type: string) => Store | undefined
+  effectsOf: EffectsOf
   /** Hears the ids of each commit, after it. */
   tellEnd: (ids: string[]) => void
 }
 
 /** Answers how many of a delivery's jobs were stored. @throws as `GroupCommit` */
-export function createStoreAtOnce({ app, storeOf, tellEnd }: AtOnceOptions): (delivery: AtOnce) => Promise<number> {
+export function createStoreAtOnce({ app, effectsOf, tellEnd }: AtOnceOptions): (delivery: AtOnce) => Promise<number> {
   const groups = new Map<string, (delivery: AtOnce) => Promise<number>>()
 
   async function write(client: PoolClient, deliveries: AtOnce[]): Promise<number[]> {
@@ -35,15 +35,8 @@ export function createStoreAtOnce({ app, storeOf, tellEnd }: AtOnceOptions): (de
       const result = byId.get(job.deliveryId)?.resultOf(job)
       return result ? [{ job, result: result.value }] : []
     })
-    const stores = [...groupBy(done, ({ job }) => job.type)].map(async ([type, ofType]) =>
-      storeOf(type)?.(
-        client,
-        ofType.map(({ job }) => job),
-        ofType.map(({ result }) => result)
-      )
-    )
-    await Promise.all([done.length ? finishLocked(client, done) : [], ...stores])
-    await commit(client)
+    const effects = [...groupBy(done, ({ job }) => job.type)].flatMap(([type, ofType]) => effectsOf(type, ofType))
+    await commitWith(client, done.length ? [finishLocked(done), ...effects] : [])
     if (done.length) tellEnd(done.map(({ job }) => job.id))
     const byDelivery = groupBy(done, ({ job }) => job.deliveryId)
     return deliveries.map(({ id }) => byDelivery.get(id)?.length ?? 0)

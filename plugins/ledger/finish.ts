@@ -1,8 +1,8 @@
 /** Finish (design rule 5): state and effect in one transaction, guarded by the lease. Finishes share their commits. */
 import type { FastifyInstance } from 'fastify'
-import type { PoolClient } from 'pg'
+import type { PoolClient, QueryConfig } from 'pg'
 import { type ClaimedJob, type Job, nameOf } from './queries/attempts.js'
-import { commit } from './queries/commit.js'
+import { commitWith } from './queries/commit.js'
 import { type AttemptEnding, finishFailed, finishReleased, finishSucceeded } from './queries/finish.js'
 import { extendLeases } from './queries/leases.js'
 
@@ -13,18 +13,20 @@ export type Ending =
   /** Given back without an attempt counted, to run after `delayMs`. */
   | { job: ClaimedJob; outcome: 'released'; delayMs: number }
 
-/** Writes the effects of finished jobs of one type. It may be called again after a failed commit. */
-export type Store = (tx: PoolClient, jobs: Job[], results: unknown[]) => Promise<void>
+/** Answers the statement that writes the effects of finished jobs of one type. It may be asked again after a failed commit. */
+export type Store = (jobs: Job[], results: unknown[]) => QueryConfig
+/** That statement for what was done; none where nothing is written. */
+export type EffectsOf = (type: string, done: { job: Job; result: unknown }[]) => QueryConfig[]
 
 export interface FinishOptions {
   app: FastifyInstance
-  storeOf: (type: string) => Store | undefined
+  effectsOf: EffectsOf
   /** Hears the ids of each commit, after it. */
   tellEnd: (ids: string[]) => void
 }
 
-export function createFinish({ app, storeOf, tellEnd }: FinishOptions): (ending: Ending) => Promise<boolean> {
-  /** One a type: a store that is slow or stuck holds up its own jobs alone. */
+export function createFinish({ app, effectsOf, tellEnd }: FinishOptions): (ending: Ending) => Promise<boolean> {
+  /** One a type: effects that are slow to write hold up their own jobs alone. */
   const groups = new Map<string, (ending: Ending) => Promise<boolean>>()
 
   const createGroup = (type: string) =>
@@ -59,10 +61,7 @@ export function createFinish({ app, storeOf, tellEnd }: FinishOptions): (ending:
     const ours = new Set(ended.flat().map(nameOf))
     // only what was still ours gets its effect
     const kept = done.filter(({ job }) => ours.has(nameOf(job)))
-    const jobs = kept.map(({ job }) => job)
-    const results = kept.map(({ result }) => result)
-    if (kept.length) await storeOf(type)?.(client, jobs, results)
-    await commit(client)
+    await commitWith(client, effectsOf(type, kept))
     tellEnd(ended.flat().map(({ id }) => id))
     return endings.map(({ job }) => ours.has(nameOf(job)))
   }

@@ -6,7 +6,7 @@ import type { Registry } from '#schema/registry'
 import { type Accepted, createAccept, type NewJob } from './accept.js'
 import { type AtOnce, createStoreAtOnce } from './at-once.js'
 import { createClaim } from './claim.js'
-import { createFinish, type Ending, type Store } from './finish.js'
+import { createFinish, type EffectsOf, type Ending, type Store } from './finish.js'
 import { createLoad } from './load.js'
 import type { ClaimedJob } from './queries/attempts.js'
 import { type Counts, countJobs, findQueueAges, type QueueAge } from './queries/balance.js'
@@ -76,12 +76,12 @@ declare module 'fastify' {
       claim: (delivery: { id: string; ids: string[] }) => Promise<ClaimedJob[]>
       /**
        * Claims, stores and finishes those of a delivery that have a result at once, and answers their number; the others stay
-       * queued. @throws as `GroupCommit`, or what `store` threw: nothing was written
+       * queued. @throws as `GroupCommit`, or what `Store` threw: nothing was written
        */
       storeAtOnce: (delivery: AtOnce) => Promise<number>
-      /** Ends an attempt, with `store` of the job's type in the same transaction; false when the lease was lost before. */
+      /** Ends an attempt and writes its effects, in one transaction; false when the lease was lost before. */
       finish: (ending: Ending) => Promise<boolean>
-      /** Names the writer of a type's effects. */
+      /** Says what writes a type's effects. */
       storeWith: (type: string, store: Store) => void
       /** Renews leases and notes progress; answers those that are lost. */
       renew: (leases: Lease[]) => Promise<LostLease[]>
@@ -100,7 +100,13 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
     for (const listener of listeners) listener(ids)
   }
   const stores = new Map<string, Store>()
-  const endings = { app, storeOf: (type: string) => stores.get(type), tellEnd }
+  const effectsOf: EffectsOf = (type, done) => {
+    const store = stores.get(type)
+    const jobs = done.map(({ job }) => job)
+    const results = done.map(({ result }) => result)
+    return store && done.length ? [store(jobs, results)] : []
+  }
+  const endings = { app, effectsOf, tellEnd }
 
   app.decorate('ledger', {
     ...createAccept({ app, registry, load, process: randomUUID() }),

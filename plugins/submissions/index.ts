@@ -1,15 +1,15 @@
 /** The table of filled-in forms: written by `/sync/` directly and by the job that takes `/async/` submissions. */
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { QueryConfig } from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { Receipt, SubmissionPayload } from '#schema/submission'
 import {
   countFromJobs,
   findReceipt,
   findSubmission,
-  insertSubmissions,
+  insertionOf,
   listSubmissions,
-  type Queryable,
   type Receivable,
   type SubmissionFilter,
   type SubmissionRow
@@ -22,8 +22,8 @@ declare module 'fastify' {
     submissions: {
       /** Stores one, sharing its commit; under a key at most once. @throws as `GroupCommit`, and problem 422 for a reused key */
       store: (submission: OwnedSubmission, key: IdempotencyKey) => Promise<{ id: string; replayed: boolean }>
-      /** Stores those that came through the queue, inside the transaction that finishes their jobs. */
-      storeFromJobs: (tx: Queryable, jobs: SubmissionJob[]) => Promise<void>
+      /** The statement that stores those that came through the queue, each under its job's id. */
+      insertionOf: (jobs: SubmissionJob[]) => QueryConfig
       /** How many came through the queue. */
       countFromJobs: () => Promise<number>
       /** What a receipt tells, if the form has that submission; with an owner only if it is theirs or nobody's. */
@@ -56,15 +56,14 @@ const toRow = ({ form, data, ownerId }: OwnedSubmission, id: string, key?: Idemp
 async function submissions(app: FastifyInstance) {
   const commit = app.groupCommit({
     write: (client, rows: Row[]) =>
-      app.idempotency.insertOnce(client, 'submission', rows, (tx, taken) => insertSubmissions(tx, 'sync', taken)),
+      app.idempotency.insertOnce(client, 'submission', rows, (tx, taken) => tx.query(insertionOf('sync', taken))),
     sizeOf: ({ json }) => json.length
   })
 
   app.decorate('submissions', {
     store: async (submission, key) => app.idempotency.settle(await commit(toRow(submission, uuidv7(), key))),
-    storeFromJobs: (tx, jobs) =>
-      insertSubmissions(
-        tx,
+    insertionOf: (jobs) =>
+      insertionOf(
         'async',
         jobs.map(({ id, payload: { form, data }, ownerId }) => toRow({ form, data, ownerId }, id))
       ),

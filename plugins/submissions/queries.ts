@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig } from 'pg'
 import type { Mode, Receipt, Submission } from '#schema/submission'
 
 /** A pool, or a client inside a transaction. */
@@ -7,16 +7,14 @@ export interface Queryable {
 }
 
 /** Inserts submissions, each as JSON `{ id, form, data, owner_id }`; one that is there already stays as it is. */
-export async function insertSubmissions(db: Queryable, mode: Mode, rows: { json: string }[]) {
-  await db.query({
-    name: 'insert_submissions',
-    text: `insert into submissions (id, form, mode, data, owner_id)
-           select id, form, $2, data, owner_id
-             from json_to_recordset($1::json) as given (id uuid, form text, data jsonb, owner_id uuid)
-           on conflict (id) do nothing`,
-    values: [`[${rows.map(({ json }) => json).join()}]`, mode]
-  })
-}
+export const insertionOf = (mode: Mode, rows: { json: string }[]): QueryConfig => ({
+  name: 'insert_submissions',
+  text: `insert into submissions (id, form, mode, data, owner_id)
+         select id, form, $2, data, owner_id
+           from json_to_recordset($1::json) as given (id uuid, form text, data jsonb, owner_id uuid)
+         on conflict (id) do nothing`,
+  values: [`[${rows.map(({ json }) => json).join()}]`, mode]
+})
 
 /** What a receipt is asked for by; with an owner only what is theirs or nobody's. */
 export interface Receivable {

@@ -1,6 +1,6 @@
 /** What a handler is: how a job type's work is done. One file each in services/consumer/handlers, named as its type. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { PoolClient } from 'pg'
+import type { QueryConfig } from 'pg'
 import type { Static, TSchema } from 'typebox'
 import type { JobDefinition } from '#schema/job'
 
@@ -22,14 +22,16 @@ export interface RunningJob<Payload> {
 
 /**
  * `run` does one job, `runMany` the jobs of a delivery together and answers their results in order, `answer` is for jobs that are
- * only stored: it tells the result without doing anything; a handler has one of them. They hold no database connection. What they throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else
- * with the usual back-off. What `runMany` throws for several jobs at once condemns none of them: each is tried again, alone. `store` writes the effects inside the transaction that finishes the jobs.
+ * only stored: it tells the result without doing anything; a handler has one of them. They hold no database connection. What they
+ * throw ends the attempt: `giveUp` for good, `retryIn` until then, anything else with the usual back-off. What `runMany` throws for
+ * several jobs at once condemns none of them: each is tried again, alone. `store` answers one SQL statement (for several tables one
+ * with common table expressions) that writes the effects of jobs of one type; it goes along with the commit that finishes them.
  */
 export interface Handler<Payload, Result> {
   run?: (payload: Payload, context: RunContext & { job: RunningJob<Payload> }) => Result | Promise<Result>
   runMany?: (jobs: RunningJob<Payload>[], context: RunContext) => Result[] | Promise<Result[]>
   answer?: (job: RunningJob<Payload>) => Result
-  store?: (tx: PoolClient, jobs: RunningJob<Payload>[], results: Result[]) => Promise<void>
+  store?: (jobs: RunningJob<Payload>[], results: Result[]) => QueryConfig
 }
 
 export type HandlerFactory = (app: FastifyInstance) => Handler<unknown, unknown>

@@ -23,7 +23,7 @@ const claimed = { ...job, maxAttempts: 5, timeoutMs: 30_000, trace: null, ownerI
 
 const STATEMENTS: Record<string, (client: PoolClient) => Promise<unknown>> = {
   'store at once: lock': (client) => lockFresh(client, [{ id: ID, ids: [ID] }]),
-  'store at once: finish': (client) => finishLocked(client, [{ job: claimed, result: null }]),
+  'store at once: finish': (client) => client.query(finishLocked([{ job: claimed, result: null }])),
   claim: (client) => claimJobs(client, { deliveries: [{ id: ID, ids: [ID] }], token: ID }),
   finish: (client) => finishSucceeded(client, [{ job: claimed, result: null }]),
   'renew leases': (client) => renewLeases(client, [{ id: ID, token: ID, progress: null }]),

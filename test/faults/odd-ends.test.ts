@@ -52,22 +52,6 @@ t.test('a handler that fills the memory ends its process, and after its attempts
   await consumer.kill('SIGTERM')
 })
 
-t.test(
-  'a store that takes too long fails its own job; those beside it, of its type and others, are stored',
-  async (t) => {
-    const consumer = await stack.consumer()
-    const slow = await accept(gateway, { marker: 'slow store', action: 'slow-store', form: 'probe-brief' })
-    const ids = await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
-        accept(gateway, { marker: `beside slow ${n}`, form: n % 2 ? 'probe-brief' : 'contact' })
-      )
-    )
-    t.ok((await settled(db, ids)).every(({ state, attempts }) => state === 'succeeded' && attempts === 1))
-    t.match(await settled(db, [slow]), [{ state: 'dead', attempts: 2, effects: 0 }])
-    await consumer.kill('SIGTERM')
-  }
-)
-
 t.test('progress beyond its bounds harms nobody', async (t) => {
   const consumer = await stack.consumer()
   const ids = await Promise.all([

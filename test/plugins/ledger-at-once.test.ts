@@ -1,4 +1,5 @@
 /** Jobs that are only stored, claimed and finished in one transaction. */
+import type { QueryConfig } from 'pg'
 import t, { type Test } from 'tap'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
@@ -6,16 +7,15 @@ import { startPostgres } from '../helpers/services.js'
 const postgres = await startPostgres(t)
 
 /** A ledger whose jobs leave a row each in a table without any lock of its own. */
-async function create(t: Test, { fails = (_ids: string[]): boolean => false } = {}) {
+async function create(t: Test, { instead = (_ids: string[]): QueryConfig | undefined => undefined } = {}) {
   const made = await createLedger(t, postgres)
   const { ledger, sql, pushed, accept } = made
   await sql('drop table if exists effects')
   await sql('create table effects (job_id uuid not null)')
   await sql('grant select, insert on effects to beeline_app')
-  ledger.storeWith('short', async (tx, jobs) => {
+  ledger.storeWith('short', (jobs) => {
     const ids = jobs.map(({ id }) => id)
-    await tx.query('insert into effects select unnest($1::uuid[])', [ids])
-    if (fails(ids)) throw new Error('not stored')
+    return instead(ids) ?? { text: 'insert into effects select unnest($1::uuid[])', values: [ids] }
   })
   const ended: string[] = []
   ledger.onEnd((ids) => ended.push(...ids))
@@ -83,20 +83,42 @@ t.test('rule 4: a job without a result goes the usual way', async (t) => {
   t.strictSame(await effects(), [])
 })
 
-t.test('rule 5: a store that fails leaves its own delivery as it was, and no other of the same commit', async (t) => {
-  const bad: string[] = []
-  const { deliver, store, read, effects } = await create(t, { fails: (ids) => ids.some((id) => bad.includes(id)) })
-  const deliveries = [await deliver(), await deliver(), await deliver(), await deliver()]
-  const ids = deliveries.flatMap(({ ids }) => ids)
-  bad.push(ids[2] ?? '')
-  const outcomes = await Promise.allSettled(deliveries.map((delivery) => store(delivery)))
-  t.strictSame(
-    outcomes.map(({ status }) => status),
-    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled']
+const refuse = () => {
+  throw new Error('not made')
+}
+/** Each with what its delivery is told. */
+const FAULTS: [what: string, instead: () => QueryConfig, reason: object][] = [
+  ['cannot be made', refuse, { message: 'not made' }],
+  ['Postgres refuses', () => ({ text: 'select 1 / 0' }), { code: '22012' }],
+  ['cannot be sent', () => ({ text: 'select $1', values: [{ n: 1n }] }), { name: 'TypeError' }]
+]
+
+for (const [what, fault, reason] of FAULTS) {
+  t.test(
+    `rule 5: a statement that ${what} leaves its own delivery as it was, and no other of its commit`,
+    async (t) => {
+      const bad: string[] = []
+      const { deliver, store, read, effects } = await create(t, {
+        instead: (ids) => (ids.some((id) => bad.includes(id)) ? fault() : undefined)
+      })
+      const deliveries = [await deliver(), await deliver(), await deliver(), await deliver()]
+      const ids = deliveries.flatMap(({ ids }) => ids)
+      bad.push(ids[2] ?? '')
+      const outcomes = await Promise.allSettled(deliveries.map((delivery) => store(delivery)))
+      t.strictSame(
+        outcomes.map(({ status }) => status),
+        ['fulfilled', 'fulfilled', 'rejected', 'fulfilled']
+      )
+      t.match(outcomes[2], { reason })
+      t.match(await read(ids[2] ?? ''), { state: 'queued', attempts: 0, version: 1 })
+      t.strictSame(
+        (await effects()).sort(),
+        ids.filter((id) => !bad.includes(id)).sort(),
+        'no effect of the failed one'
+      )
+    }
   )
-  t.match(await read(ids[2] ?? ''), { state: 'queued', attempts: 0, version: 1 })
-  t.strictSame((await effects()).sort(), ids.filter((id) => !bad.includes(id)).sort(), 'no effect of the failed one')
-})
+}
 
 t.test('a cancel that comes while a job is being stored is either first or too late', async (t) => {
   const { ledger, deliver, store, read, effects } = await create(t)

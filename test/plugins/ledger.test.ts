@@ -97,7 +97,10 @@ t.test('rule 3: of many that claim the same jobs at once, each job goes to one',
 t.test('rule 5: a finish needs the lease; what was taken over or cancelled gets no effect', async (t) => {
   const { ledger, accept, claim, read, change } = await createLedger(t, postgres)
   const effects: string[] = []
-  ledger.storeWith('short', async (_tx, jobs) => void effects.push(...jobs.map(({ id }) => id)))
+  ledger.storeWith('short', (jobs) => {
+    effects.push(...jobs.map(({ id }) => id))
+    return { text: 'select' }
+  })
   const ids = (await Promise.all([accept(), accept(), accept()])).map(({ id }) => id)
   const claimed = await claim(ids)
   await change(ids[1] ?? '', "state = 'cancelled'")
@@ -116,14 +119,20 @@ t.test('rule 5: a finish needs the lease; what was taken over or cancelled gets 
   t.match(await read(ids[2] ?? ''), { state: 'active' })
 })
 
-t.test('rule 5: an effect that fails takes its finish back', async (t) => {
-  const { ledger, accept, claim, read } = await createLedger(t, postgres)
-  ledger.storeWith('short', async (tx) => void (await tx.query('insert into nowhere values (1)')))
-  const [job] = await claim([(await accept()).id])
-  if (!job) throw new Error('not claimed')
-  await t.rejects(ledger.finish({ job, outcome: 'done', result: null }), { code: '42P01' })
-  t.match(await read(job.id), { state: 'active' })
-})
+for (const [what, text, values, error] of [
+  ['Postgres refuses', 'insert into nowhere values (1)', [], { code: '42P01' }],
+  ['cannot be sent', 'select $1', [{ n: 1n }], { name: 'TypeError' }]
+] as const) {
+  t.test(`rule 5: an effect that ${what} takes its finish back`, async (t) => {
+    const { ledger, accept, claim, read } = await createLedger(t, postgres)
+    ledger.storeWith('short', () => ({ text, values: [...values] }))
+    const [job] = await claim([(await accept()).id])
+    if (!job) throw new Error('not claimed')
+    await t.rejects(ledger.finish({ job, outcome: 'done', result: null }), error)
+    t.equal(await ledger.finish({ job, outcome: 'released', delayMs: 0 }), true, 'it is held still')
+    t.match(await read(job.id), { state: 'queued', attempts: 0 })
+  })
+}
 
 t.test('a failed attempt is noted; the job comes again later, and after its last attempt is dead', async (t) => {
   const { ledger, accept, claim, read, change, attempts } = await createLedger(t, postgres)

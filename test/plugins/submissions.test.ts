@@ -47,10 +47,8 @@ t.test('A5 what is stored directly is a sync row, and has a receipt in its own f
 t.test('A5 rule 5: what comes from jobs is an async row under the job id, once, however often it comes', async (t) => {
   const app = await createSubmissions(t)
   const jobs = ['Ada', 'Eve'].map((name) => ({ id: uuidv7(), payload: contact(name) }))
-  const client = await app.pg.connect()
-  for (let i = 0; i < 2; i++) await app.submissions.storeFromJobs(client, jobs)
-  await app.submissions.storeFromJobs(client, [{ id: jobs[0]?.id ?? '', payload: contact('Mallory') }])
-  client.release()
+  for (let i = 0; i < 2; i++) await app.pg.query(app.submissions.insertionOf(jobs))
+  await app.pg.query(app.submissions.insertionOf([{ id: jobs[0]?.id ?? '', payload: contact('Mallory') }]))
   const ids = jobs.map(({ id }) => id)
   t.strictSame(await sql("select mode, data->>'name' as name from submissions where id = any($1) order by id", [ids]), [
     { mode: 'async', name: 'Ada' },

@@ -1,5 +1,5 @@
 /** SQL of the jobs that are claimed and finished in one transaction. */
-import type { PoolClient } from 'pg'
+import type { PoolClient, QueryConfig } from 'pg'
 import type { Job } from './attempts.js'
 import { IS_QUEUED } from './states.js'
 
@@ -21,17 +21,15 @@ export async function lockFresh(client: PoolClient, deliveries: { id: string; id
   return rows
 }
 
-/** Ends well what this transaction has locked. */
-export async function finishLocked(client: PoolClient, done: { job: LockedJob; result: unknown }[]): Promise<void> {
-  await client.query({
-    name: 'finish_locked',
-    text: `update jobs
-              set state = 'succeeded', result = nullif($2::jsonb -> jobs.id::text, 'null'), attempts = 1, progress = 100,
-                  version = version + 1, started_at = now(), finished_at = clock_timestamp()
-            where jobs.id = any($1::uuid[])`,
-    values: [
-      done.map(({ job }) => job.id),
-      JSON.stringify(Object.fromEntries(done.map(({ job, result }) => [job.id, result ?? null])))
-    ]
-  })
-}
+/** Ends well what the transaction has locked. */
+export const finishLocked = (done: { job: LockedJob; result: unknown }[]): QueryConfig => ({
+  name: 'finish_locked',
+  text: `update jobs
+            set state = 'succeeded', result = nullif($2::jsonb -> jobs.id::text, 'null'), attempts = 1, progress = 100,
+                version = version + 1, started_at = now(), finished_at = clock_timestamp()
+          where jobs.id = any($1::uuid[])`,
+  values: [
+    done.map(({ job }) => job.id),
+    JSON.stringify(Object.fromEntries(done.map(({ job, result }) => [job.id, result ?? null])))
+  ]
+})

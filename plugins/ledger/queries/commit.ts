@@ -1,10 +1,13 @@
-import type { PoolClient } from 'pg'
+import { setImmediate } from 'node:timers/promises'
+import type { PoolClient, QueryConfig } from 'pg'
 
 /**
- * Commits what handlers had a part in. After a statement that failed Postgres answers a commit with a rollback, and calls that no
- * error: so does who catches the error and goes on. @throws Error when nothing was written
+ * Sends statements, and the commit without waiting for their answers: after one that fails Postgres answers it with a rollback.
+ * @throws what the first of them failed with: nothing was written
  */
-export async function commit(client: PoolClient): Promise<void> {
-  const { command } = await client.query('commit')
-  if (command !== 'COMMIT') throw new Error('a statement of `store` failed and was passed over: nothing was written')
+export async function commitWith(client: PoolClient, statements: QueryConfig[]): Promise<void> {
+  const answers = Promise.all(statements.map(async (statement) => client.query(statement)))
+  // what the driver refuses to send never reaches Postgres, which would commit the rest: by now it has said so
+  await Promise.race([answers, setImmediate()])
+  await Promise.all([answers, client.query('commit')])
 }

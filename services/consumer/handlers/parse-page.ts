@@ -21,5 +21,5 @@ export default defineHandler(parsePage, (app) => ({
       throw judge(error)
     }
   },
-  store: (tx, jobs, pages) => app.storedPages.storeFromJobs(tx, jobs, pages)
+  store: (jobs, pages) => app.storedPages.insertionOf(jobs, pages)
 }))

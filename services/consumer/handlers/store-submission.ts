@@ -4,5 +4,5 @@ import storeSubmission from '#schema/jobs/store-submission'
 /** The submission takes the job's id: one job, at most one row. */
 export default defineHandler(storeSubmission, (app) => ({
   answer: ({ id }) => ({ submission_id: id }),
-  store: (tx, jobs) => app.submissions.storeFromJobs(tx, jobs)
+  store: (jobs) => app.submissions.insertionOf(jobs)
 }))

@@ -50,8 +50,8 @@ function findUnstorable(value: unknown): Fault | undefined {
     return value.isWellFormed() ? undefined : { pointer: '', detail: 'must not contain half of a surrogate pair' }
   }
   if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, child] of Object.entries(value)) {
-    const fault = findUnstorable(child) ?? findUnstorable(name)
+  for (const name of Object.keys(value)) {
+    const fault = findUnstorable(value[name as keyof typeof value]) ?? findUnstorable(name)
     if (fault) return { ...fault, pointer: `/${escapePointer(name)}${fault.pointer}` }
   }
   return undefined

@@ -1,6 +1,7 @@
 /** SQL of the jobs that are claimed and finished in one transaction. */
 import type { PoolClient, QueryConfig } from 'pg'
 import type { Job } from './attempts.js'
+import { objectById } from './object-by-id.js'
 import { IS_QUEUED } from './states.js'
 
 /** A job of which no attempt was made yet, locked until the transaction ends. */
@@ -28,8 +29,5 @@ export const finishLocked = (done: { job: LockedJob; result: unknown }[]): Query
             set state = 'succeeded', result = nullif($2::jsonb -> jobs.id::text, 'null'), attempts = 1, progress = 100,
                 version = version + 1, started_at = now(), finished_at = clock_timestamp()
           where jobs.id = any($1::uuid[])`,
-  values: [
-    done.map(({ job }) => job.id),
-    JSON.stringify(Object.fromEntries(done.map(({ job, result }) => [job.id, result ?? null])))
-  ]
+  values: [done.map(({ job }) => job.id), objectById(done.map(({ job, result }) => [job.id, result]))]
 })

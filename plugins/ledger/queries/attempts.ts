@@ -3,6 +3,7 @@
  * rows are found by `id = any(…)` alone and what belongs to each comes as one JSON object, for a join's plan, made while the table
  * was small, may go through the whole table ever after.
  */
+import { objectById } from './object-by-id.js'
 import { IS_ACTIVE } from './states.js'
 
 /** A job as who runs it sees it. */
@@ -37,6 +38,6 @@ export const HELD = `jobs.id = any($1::uuid[]) and $2::jsonb ? ${ATTEMPT} and ${
 
 /** Ids and the object for `HELD`. */
 export function byAttempt<Item>(items: Item[], attemptOf: (item: Item) => Attempt, given: (item: Item) => unknown) {
-  const object = Object.fromEntries(items.map((item) => [nameOf(attemptOf(item)), given(item) ?? null]))
-  return [items.map((item) => attemptOf(item).id), JSON.stringify(object)]
+  const object = objectById(items.map((item) => [nameOf(attemptOf(item)), given(item)]))
+  return [items.map((item) => attemptOf(item).id), object]
 }

@@ -2,6 +2,7 @@
 import type { PoolClient } from 'pg'
 import type { JobState } from '#schema/job'
 import { LEASE_S } from './leases.js'
+import { objectById } from './object-by-id.js'
 import { IS_QUEUED } from './states.js'
 
 /** Rows that one statement changes at the most; the next turn goes on. */
@@ -77,13 +78,13 @@ export async function stampDeliveries(
   client: PoolClient,
   deliveries: { id: string; ids: string[] }[]
 ): Promise<Set<string>> {
-  const pairs = deliveries.flatMap(({ id, ids }) => ids.map((job) => [job, id]))
+  const pairs = deliveries.flatMap(({ id, ids }) => ids.map((job) => [job, id] as const))
   const { rows } = await client.query<{ id: string }>({
     name: 'stamp_deliveries',
     text: `update jobs set delivery_id = ($2::jsonb ->> id::text)::uuid, delivered_at = now()
             where id = any($1::uuid[]) and ${IS_QUEUED} and delivery_id is null
            returning id`,
-    values: [pairs.map(([job]) => job), JSON.stringify(Object.fromEntries(pairs))]
+    values: [pairs.map(([job]) => job), objectById(pairs)]
   })
   return new Set(rows.map(({ id }) => id))
 }

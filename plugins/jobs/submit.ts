@@ -58,11 +58,11 @@ export function submitAsync(type: JobType) {
   }
 }
 
-/** Accepts the job that is asked for. @throws as `admit` and `ledger.accept` */
+/** Accepts the job that is asked for; the only check of its payload. @throws as `admit` and `ledger.accept` */
 async function send(type: JobType, request: FastifyRequest, wait?: Pick<NewJob, 'id' | 'awaited'>) {
   const { ledger, idempotency } = request.server
   const key = readKey(type, request)
-  const { value, errors } = type.admitPayload(request.body)
+  const { value, errors } = type.admitPayload(request.body ?? null)
   if (errors) return idempotency.findRepeat(key, misfit(errors))
   return ledger.accept({ ...newJob(type, request, value), ...wait }, key)
 }
@@ -86,7 +86,7 @@ export function newJob(type: JobType, request: FastifyRequest, payload: unknown)
 }
 
 /**
- * The payload as it is kept. It checks what the schema of the route cannot see: a submission's data must fit the form that it names.
+ * The payload as it is kept. A submission's data must fit the form that it names, too.
  * @throws problem 422 `INVALID_BODY`
  */
 export function admit(type: JobType, payload: unknown): unknown {

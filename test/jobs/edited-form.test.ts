@@ -1,4 +1,4 @@
-/** Forms are edited while submissions wait: what was accepted is stored all the same. */
+/** Forms and job types are edited while submissions wait: what was accepted is stored all the same. */
 import assert from 'node:assert/strict'
 import t from 'tap'
 import { copyBuild } from '../helpers/build-copy.js'
@@ -13,8 +13,12 @@ const EDIT = {
   from: "name: text({ title: 'Name', maxLength: 100 }),",
   to: "name: text({ title: 'Name', maxLength: 100 }), city: text({ title: 'City', maxLength: 100 }),"
 }
+const PAGE = { document: '<p>Ada keeps bees.</p>' }
+/** Longer than a document may be from now on. */
+const LONG = { document: `${PAGE.document} And much more of the same.` }
+const TIGHTER = { file: 'schema/parsed-page.js', from: 'maxLength: 1_048_576', to: 'maxLength: 30' }
 
-const [stack, edited] = await Promise.all([startFaultStack(t), copyBuild(t, [EDIT])])
+const [stack, edited] = await Promise.all([startFaultStack(t), copyBuild(t, [EDIT, TIGHTER])])
 
 t.test('what was accepted before is stored as it was typed, whichever way it came', async (t) => {
   const gateway = await stack.gateway()
@@ -42,7 +46,7 @@ t.test('what was accepted before is stored as it was typed, whichever way it cam
   t.match(await present.post('/api/jobs/store-submission', complete), { status: 200 })
 })
 
-t.test('a repeat of what was accepted before is told so, though the form would refuse it now', async (t) => {
+t.test('a repeat of what was accepted before is told so, though form or type would refuse it now', async (t) => {
   const older = await stack.gateway()
   const newer = await stack.gateway({}, { build: edited })
   const typed = new URLSearchParams({ ...CONTACT.data, consent: 'on', idempotency_key: 'of the page' }).toString()
@@ -53,7 +57,10 @@ t.test('a repeat of what was accepted before is told so, though the form would r
     ['/async/contact', typed, fields],
     ['/api/jobs/store-submission?run_at=2099-01-01T00:00:00Z', JSON.stringify(CONTACT), { prefer: 'wait=0' }],
     ['/api/jobs/store-submission/async', JSON.stringify(CONTACT), {}],
-    ['/api/jobs/store-submission/batch', JSON.stringify([CONTACT]), {}]
+    ['/api/jobs/store-submission/batch', JSON.stringify([CONTACT]), {}],
+    ['/api/jobs/parse-page?run_at=2099-01-01T00:00:00Z&timeout=9', JSON.stringify(LONG), { prefer: 'wait=0' }],
+    ['/api/jobs/parse-page/async?run_at=2099-01-01T00:00:00Z', JSON.stringify(LONG), {}],
+    ['/api/jobs/parse-page/batch?run_at=2099-01-01T00:00:00Z', JSON.stringify([PAGE, LONG]), {}]
   ] as const
   for (const [n, [path, body, more]] of ways.entries()) {
     const send = async (gateway: { url: string }, key: string, sent: string = body) => {
@@ -71,6 +78,29 @@ t.test('a repeat of what was accepted before is told so, though the form would r
     t.match(await send(newer, `first-${n}`, body.replace('Ada', 'Eve')), refused, 'and so is another one')
   }
 })
+
+t.test(
+  'a payload that does not fit is refused with all that is wrong with it; a wrong query comes first',
+  async (t) => {
+    const { post, call } = createApi(await stack.gateway())
+    for (const way of ['', '/async']) {
+      const path = `/api/jobs/store-submission${way}`
+      const wrong = { form: 1, more: true }
+      const { status, headers, body } = await post(path, wrong)
+      t.equal(headers.get('content-type'), 'application/problem+json; charset=utf-8')
+      t.match({ status, ...body }, { status: 422, title: 'Unprocessable Entity', code: 'INVALID_BODY' })
+      t.equal(body.detail, 'the body does not fit; see errors')
+      t.strictSame(body.errors, [
+        { pointer: '/data', detail: 'is required' },
+        { pointer: '/more', detail: 'is not a known field' },
+        { pointer: '/form', detail: 'must be a string' }
+      ])
+      t.match(await call('POST', path), { status: 422, body: { errors: [{ pointer: '' }] } }, 'no body at all')
+      t.match(await post(`${path}?timeout=never`, CONTACT), { status: 400, body: { code: 'INVALID_QUERYSTRING' } })
+      t.match(await post(`${path}?timeout=never`, wrong), { status: 400, body: { code: 'INVALID_QUERYSTRING' } })
+    }
+  }
+)
 
 t.test('a dead job is repeated as its form is now, and carries its version', async (t) => {
   const [present, newer] = (await Promise.all([stack.gateway(), stack.gateway({}, { build: edited })])).map(createApi)

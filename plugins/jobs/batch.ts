@@ -11,33 +11,37 @@ export function submitBatch(type: JobType) {
     const payloads = (request.body as unknown[]).map(type.admitPayload)
     const errors = payloads.flatMap(({ errors = [] }, i) => errors.map((fault) => at(i, fault)))
     const bad = new Set(errors.map(({ item }) => item))
-    const faults = errors.map(({ fault }) => fault).slice(0, 100)
     if (bad.size && (!partial || bad.size === payloads.length)) {
       const detail = `${bad.size} of ${payloads.length} payloads do not fit; nothing was stored`
-      const refusal = problem(422, 'INVALID_BODY', detail, { errors: faults })
-      return answerBatch(reply, await idempotency.findRepeat(readKey(type, request), refusal))
+      const refusal = problem(422, 'INVALID_BODY', detail, { errors: toldOf(errors) })
+      return answerBatch(reply, await idempotency.findRepeat(readKey(type, request), refusal), errors)
     }
-    const places = payloads.flatMap((_, i) => (bad.has(i) ? [] : [i]))
-    const jobs = places.map((i) => newJob(type, request, payloads[i]?.value))
-    const accepted = await ledger.acceptBatch(submitterOf(request), jobs, readKey(type, request))
-    return answerBatch(reply, accepted, { places, errors: faults })
+    const jobs = payloads.flatMap(({ value }, item) =>
+      bad.has(item) ? [] : [{ ...newJob(type, request, value), item }]
+    )
+    return answerBatch(reply, await ledger.acceptBatch(submitterOf(request), jobs, readKey(type, request)), errors)
   }
 }
 
-/** `places` are those of the jobs' payloads in the request, where some were left out. */
-async function answerBatch(
-  reply: FastifyReply,
-  { id, replayed }: { id: string; replayed: boolean },
-  { places = [], errors = [] }: { places?: number[]; errors?: Fault[] } = {}
-) {
+/** What was stored; and of what does not fit, what was left out: a repeat may be older than its type as it is now. */
+async function answerBatch(reply: FastifyReply, { id, replayed }: { id: string; replayed: boolean }, errors: Misfit[]) {
   if (replayed) reply.header('idempotency-replayed', 'true')
   reply.header('location', `/api/jobs?batch=${id}`)
   const items = await reply.server.ledger.findBatch(id)
-  return reply.code(202).send({
-    batch_id: id,
-    items: items.map((one) => ({ id: one.id, status: one.status, item: places[one.item] ?? one.item })),
-    errors
-  })
+  const stored = new Set(items.map(({ item }) => item))
+  const leftOut = errors.filter(({ item }) => !stored.has(item))
+  return reply.code(202).send({ batch_id: id, items, errors: toldOf(leftOut) })
 }
 
-const at = (item: number, { pointer, detail }: Fault) => ({ item, fault: { pointer: `/${item}${pointer}`, detail } })
+interface Misfit {
+  /** Place of the payload in the request. */
+  item: number
+  fault: Fault
+}
+
+const at = (item: number, { pointer, detail }: Fault): Misfit => ({
+  item,
+  fault: { pointer: `/${item}${pointer}`, detail }
+})
+
+const toldOf = (errors: Misfit[]) => errors.map(({ fault }) => fault).slice(0, 100)

@@ -31,6 +31,12 @@ export interface NewJob {
   replayOf?: string
 }
 
+/** One of a batch. */
+export interface BatchJob extends NewJob {
+  /** Place of its payload in the request, from 0. */
+  item: number
+}
+
 export interface Accepted {
   /** Of the job or batch; another's when the key was used before. */
   id: string
@@ -145,9 +151,9 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
     },
 
     /** All of one submitter. */
-    acceptBatch: (submitter: string, jobs: NewJob[], key?: IdempotencyKey): Promise<Accepted> => {
+    acceptBatch: (submitter: string, jobs: BatchJob[], key?: IdempotencyKey): Promise<Accepted> => {
       const id = uuidv7()
-      const rows = jobs.map((job, i) => toRow(job, uuidv7(), { batch_id: id, batch_item: i }))
+      const rows = jobs.map((job) => toRow(job, uuidv7(), { batch_id: id, batch_item: job.item }))
       return store(commitBatch, submitter, { id, key, rows })
     }
   }

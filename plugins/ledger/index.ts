@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Registry } from '#schema/registry'
-import { type Accepted, createAccept, type NewJob } from './accept.js'
+import { type Accepted, type BatchJob, createAccept, type NewJob } from './accept.js'
 import { type AtOnce, createStoreAtOnce } from './at-once.js'
 import { createClaim } from './claim.js'
 import { createFinish, type EffectsOf, type Ending, type Store } from './finish.js'
@@ -48,7 +48,7 @@ declare module 'fastify' {
        */
       accept: (job: NewJob, key?: IdempotencyKey) => Promise<Accepted>
       /** Commits jobs of one submitter together, all or none, and answers the batch's id. @throws as `accept` */
-      acceptBatch: (submitter: string, jobs: NewJob[], key?: IdempotencyKey) => Promise<Accepted>
+      acceptBatch: (submitter: string, jobs: BatchJob[], key?: IdempotencyKey) => Promise<Accepted>
       /** A job with all that its owner may see. */
       find: (id: string) => Promise<JobRow | undefined>
       /** How far a job is; cheap for many that ask at once. */

@@ -79,6 +79,25 @@ t.test('a repeat of what was accepted before is told so, though form or type wou
   }
 })
 
+t.test('a repeat of a batch of which less fits by now, or nothing, is told what was stored of it', async (t) => {
+  const older = createApi(await stack.gateway())
+  const newer = createApi(await stack.gateway({}, { build: edited }))
+  const path = '/api/jobs/parse-page/batch?partial=true&run_at=2099-01-01T00:00:00Z'
+  for (const [key, payloads, stored] of [
+    ['less', [{}, LONG, PAGE, LONG], [1, 2, 3]],
+    ['nothing', [{}, LONG, LONG], [1, 2]]
+  ] as const) {
+    const first = await older.post(path, payloads, { 'idempotency-key': key })
+    const again = await newer.post(path, payloads, { 'idempotency-key': key })
+    const places = first.body.items.map(({ item }: { item: number }) => item)
+    t.strictSame(places, stored)
+    t.ok(first.body.errors.length > 0 && again.headers.get('idempotency-replayed') === 'true')
+    t.strictSame([again.status, again.body], [first.status, first.body], key)
+  }
+  const { body } = await newer.post(path, [LONG, PAGE])
+  t.match([body.items.length, body.items[0].item, body.errors[0].pointer], [1, 1, /^\/0/])
+})
+
 t.test(
   'a payload that does not fit is refused with all that is wrong with it; a wrong query comes first',
   async (t) => {

@@ -9,7 +9,10 @@ const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((sta
 const Key = Type.Object({ id: TaskId })
 const header = (description: string) => Type.Optional(Type.String({ maxLength: 1_000, description }))
 const Reading = Type.Object({ 'if-none-match': header('ETag of the answer that you have; the same again is 304') })
-const Writing = Type.Object({ 'if-match': header('ETag of the task that you mean to change; another one is 412') })
+const Writing = Type.Object({
+  'if-match': header('ETag of the task that you mean to change; another one is 412'),
+  'if-none-match': header('ETag that the task must not have; that one, or `*`, is 412')
+})
 const notModified = { 304: Type.Null({ description: 'as you have it' }) }
 
 /** The page that is asked for without a word, and kept in the cache. */

@@ -11,8 +11,13 @@ export function isKnown(ifNoneMatch: string | undefined, etag: string): boolean 
   return ifNoneMatch === '*' || tagsIn(ifNoneMatch).includes(etag.replace(/^W\//, ''))
 }
 
+const versionsIn = (header: string) =>
+  tagsIn(header).flatMap((tag) => (/^"[1-9]\d{0,8}"$/.test(tag) ? [Number(tag.slice(1, -1))] : []))
+
 /** The versions that a write is meant for; undefined when it is meant for any. */
-export function readVersions(ifMatch: string | undefined): number[] | undefined {
-  if (ifMatch === undefined || ifMatch === '*') return undefined
-  return tagsIn(ifMatch).flatMap((tag) => (/^"[1-9]\d{0,8}"$/.test(tag) ? [Number(tag.slice(1, -1))] : []))
-}
+export const readVersions = (ifMatch: string | undefined): number[] | undefined =>
+  ifMatch === undefined || ifMatch === '*' ? undefined : versionsIn(ifMatch)
+
+/** The versions that a write is not meant for, or all that there may be. */
+export const readExcluded = (ifNoneMatch: string | undefined): number[] | 'all' | undefined =>
+  ifNoneMatch === undefined ? undefined : ifNoneMatch === '*' ? 'all' : versionsIn(ifNoneMatch)

@@ -11,7 +11,7 @@ import {
   removeContract,
   replaceContract
 } from './contract.js'
-import { etagOf, isKnown, readVersions } from './etag.js'
+import { etagOf, isKnown, readExcluded, readVersions } from './etag.js'
 import { answerList } from './list.js'
 import { findTasks, type Owner, type TaskRow, type TaskWrite, taskKey } from './queries.js'
 import { createWrites, noTask } from './write.js'
@@ -75,7 +75,8 @@ const ownerOf = ({ principal }: FastifyRequest): Owner => principal?.userId ?? n
 
 function readWrite(request: FastifyRequest): TaskWrite {
   const { id } = request.params as { id: number }
-  return { id, owner: ownerOf(request), versions: readVersions(request.headers['if-match']) }
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers
+  return { id, owner: ownerOf(request), versions: readVersions(ifMatch), excluded: readExcluded(ifNoneMatch) }
 }
 
 const answer = (reply: FastifyReply, task: TaskRow) => reply.header('etag', etagOf(task)).send(task)

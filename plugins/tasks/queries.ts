@@ -102,14 +102,16 @@ export interface TaskWrite {
   id: number
   /** Versions of which it must have one; any when absent. */
   versions?: number[] | undefined
+  /** Versions of which it must have none. */
+  excluded?: number[] | 'all' | undefined
 }
 
-/** Changes what is given of a task. Undefined when there is no such task, or in none of the versions. */
+/** Changes what is given of a task. Undefined when there is no such task, or in another version than it is meant for. */
 export async function updateTask(db: Queryable, write: TaskWrite, change: TaskChange): Promise<TaskRow | undefined> {
   const { rows } = await db.query<TaskRow>({
     name: 'update_task',
     text: `update tasks
-              set title = coalesce($4, title), description = coalesce($5, description), is_done = coalesce($6, is_done),
+              set title = coalesce($5, title), description = coalesce($6, description), is_done = coalesce($7, is_done),
                   version = version + 1, updated_at = now()
             where ${WRITTEN}
            returning ${COLUMNS}`,
@@ -128,5 +130,7 @@ export async function deleteTask(db: Queryable, write: TaskWrite): Promise<boole
   return rowCount === 1
 }
 
-const WRITTEN = `id = $1 and owner_id is not distinct from $2::uuid and deleted_at is null and ($3::int[] is null or version = any($3))`
-const placeOf = ({ id, owner, versions }: TaskWrite) => [id, owner, versions ?? null]
+const WRITTEN = `id = $1 and owner_id is not distinct from $2::uuid and deleted_at is null
+                  and ($3::int[] is null or version = any($3)) and ($4::int[] is null or version <> all($4))`
+const placeOf = ({ id, owner, versions, excluded }: TaskWrite) =>
+  excluded === 'all' ? [id, owner, [], null] : [id, owner, versions ?? null, excluded ?? null]

@@ -53,11 +53,20 @@ export function createWrites(app: FastifyInstance) {
     }
   }
 
-  /** @throws problem 412 `TASK_CHANGED`, or 404 `TASK_NOT_FOUND` */
-  async function refuse({ owner, id, versions }: TaskWrite): Promise<never> {
-    const task = versions && (await findTasks(app.pg, [taskKey(owner, id)])).get(taskKey(owner, id))
-    if (task) throw problem(412, 'TASK_CHANGED', `the task has changed since: it is in version ${task.version} now`)
-    throw noTask(id)
+  /** @throws problem 412 `TASK_CHANGED` or `TASK_EXISTS`, or 404 `TASK_NOT_FOUND` */
+  async function refuse({ owner, id, versions, excluded }: TaskWrite): Promise<never> {
+    const isBound = versions !== undefined || excluded !== undefined
+    const task = isBound && (await findTasks(app.pg, [taskKey(owner, id)])).get(taskKey(owner, id))
+    if (!task) throw noTask(id)
+    const { version } = task
+    const isMeant = !versions || versions.includes(version)
+    if (isMeant && (excluded === 'all' || excluded?.includes(version)))
+      throw problem(
+        412,
+        'TASK_EXISTS',
+        `the task is there in version ${version}, for which If-None-Match rules this out`
+      )
+    throw problem(412, 'TASK_CHANGED', `the task has changed since: it is in version ${version} now`)
   }
 
   return {

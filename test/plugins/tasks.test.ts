@@ -242,6 +242,31 @@ t.test('a client that has the answer is told so with 304; a stale write is 412',
   t.equal((await send('PATCH', path, { title: 'd' }, { 'if-match': '*' })).status, 200)
   t.equal((await send('DELETE', path, undefined, { 'if-match': '"1", "4"' })).status, 204)
 
+  await t.test('RFC 9110 13.1.2: a write is 412 for the version that If-None-Match names, or for any', async (t) => {
+    const { id } = await add()
+    const path = `/api/tasks/${id}`
+    await send('PATCH', path, { is_done: true })
+    const write = (method: string, headers: Record<string, string>, to = path) =>
+      send(method, to, method === 'DELETE' ? undefined : { title: 'b' }, headers)
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      for (const known of ['*', '"2"', 'W/"2"', '"7", "2"']) {
+        const answer = await write(method, { 'if-none-match': known })
+        t.equal(answer.status, 412, `${method} ${known}`)
+        t.match(await answer.json(), { code: 'TASK_EXISTS', detail: /in version 2,/ })
+      }
+      const both = { 'if-match': '"2"', 'if-none-match': '"2"' }
+      t.match(await (await write(method, both)).json(), { status: 412, code: 'TASK_EXISTS' })
+      const first = { 'if-match': '"1"', 'if-none-match': '*' }
+      t.match(await (await write(method, first)).json(), { status: 412, code: 'TASK_CHANGED' }, 'If-Match comes first')
+      for (const known of ['*', '"1"'])
+        t.equal((await write(method, { 'if-none-match': known }, '/api/tasks/999999')).status, 404, 'nothing is there')
+    }
+    t.match(await read(id), { title: 'Feed the bees', version: 2 }, 'nothing was changed')
+    t.equal((await write('PUT', { 'if-none-match': '"1"' })).headers.get('etag'), '"3"')
+    t.equal((await write('PATCH', { 'if-none-match': '"x", nonsense', 'if-match': '"3"' })).headers.get('etag'), '"4"')
+    t.equal((await write('DELETE', { 'if-none-match': '"3"' })).status, 204)
+  })
+
   await t.test('of two that write from the same version one wins', async (t) => {
     const { id } = await add()
     const race = Array.from({ length: 10 }, (_, n) =>

@@ -63,8 +63,9 @@ export async function startFront(options: ServicesOptions, gateway: string): Pro
     onRestart
   })
   const name = host.includes(':') ? `[${host}]` : host
-  const url = (await findCertificate(folder)) ? `https://${name}:${httpsPort}` : `http://${name}:${port}`
-  onService(service, url)
+  const httpsUrl = `https://${name}:${httpsPort}`
+  const url = (await findCertificate(folder)) ? httpsUrl : `http://${name}:${port}`
+  onService(service, url, httpsUrl)
   return url
 }
 

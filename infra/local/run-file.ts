@@ -4,6 +4,13 @@ import { join } from 'node:path'
 import type { Environment } from './env-file.js'
 import { isProcess } from './process-list.js'
 
+/** Where a child answers. */
+export interface Addresses {
+  url: string
+  /** Instead, once there is a certificate. */
+  httpsUrl?: string
+}
+
 export interface RunFile {
   /** Of the supervisor. */
   pid: number
@@ -13,7 +20,7 @@ export interface RunFile {
   /** Build and settings that it was started with: when they change, `make up` starts it anew. */
   fingerprint: string
   /** Children by name. */
-  services: Record<string, { pid: number; url: string }>
+  services: Record<string, { pid: number } & Addresses>
   /** What a command needs to reach the same databases. Holds passwords: the file is for its owner only. */
   environment: Environment
 }

@@ -25,7 +25,7 @@ export interface ServersOptions {
   /** Gives up the start. */
   signal: AbortSignal
   /** Each server as soon as it runs, so that a failure can stop it. */
-  onService: (service: KeptService, url: string) => void
+  onService: (service: KeptService, url: string, httpsUrl?: string) => void
   onRestart: () => void
 }
 

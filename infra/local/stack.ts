@@ -5,7 +5,7 @@ import { fingerprintOf } from './fingerprint.js'
 import type { KeptService } from './keep-alive.js'
 import { endOrphans, openLifeline } from './lifeline.js'
 import { isPortFree } from './ports.js'
-import { type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.js'
+import { type Addresses, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.js'
 import { startServers } from './servers.js'
 import { startServices } from './services.js'
 import { onlySettings, readSettings, SECRETS } from './settings.js'
@@ -46,7 +46,7 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
   const settings = await readSettings()
 
   const lifeline = openLifeline(dataDir)
-  const running = new Map<string, { service: KeptService; url: string }>()
+  const running = new Map<string, { service: KeptService } & Addresses>()
   const run: RunFile = {
     pid: process.pid,
     mode,
@@ -56,7 +56,7 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
     environment: {}
   }
   const note = async () => {
-    const entries = [...running].map(([name, { service, url }]) => [name, { pid: service.pid, url }] as const)
+    const entries = [...running].map(([name, { service, ...rest }]) => [name, { pid: service.pid, ...rest }] as const)
     await writeRunFile(dataDir, { ...run, services: Object.fromEntries(entries) })
   }
   const stop = async () => {
@@ -70,8 +70,8 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
     lifeline,
     say,
     signal,
-    onService: (service: KeptService, url: string) => {
-      running.set(service.name, { service, url })
+    onService: (service: KeptService, url: string, httpsUrl?: string) => {
+      running.set(service.name, { service, url, ...(httpsUrl && { httpsUrl }) })
       say(`${service.name.padEnd(8)} ${url}`)
     },
     onRestart: () => void note().catch((error) => say(`run.json could not be written: ${error.message}`))

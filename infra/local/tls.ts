@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { command } from '../postgres/command.js'
 import { findServerUser } from './postgres-binaries.js'
-import { readRunFile } from './run-file.js'
+import { type Addresses, readRunFile } from './run-file.js'
 import { serversFolder } from './servers.js'
 import { ROOT, readSettings } from './settings.js'
 
@@ -16,6 +16,13 @@ export const tlsFolder = (folder: string) => join(folder, 'tls')
 export async function findCertificate(folder: string): Promise<boolean> {
   const found = ['live/beeline', 'self-signed'].map((name) => access(join(tlsFolder(folder), name, 'privkey.pem')))
   return (await Promise.allSettled(found)).some(({ status }) => status === 'fulfilled')
+}
+
+/** Where a child answers by now: nginx takes a certificate while it runs. */
+export async function addressOf(dataDir: string, { url, httpsUrl }: Addresses): Promise<string> {
+  if (!httpsUrl) return url
+  const folder = await serversFolder(dataDir, await findServerUser())
+  return (await findCertificate(folder)) ? httpsUrl : url
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -7,6 +7,7 @@ import { fingerprintOf } from './fingerprint.js'
 import type { Report } from './report.js'
 import { type RunFile, readRunFile } from './run-file.js'
 import { readSettings } from './settings.js'
+import { addressOf } from './tls.js'
 
 const mode = process.argv[2] === 'deps' ? 'deps' : 'up'
 
@@ -14,7 +15,7 @@ await command('up', async (say) => {
   const settings = await readSettings()
   const run = await readRunFile(settings.dataDir)
   if (run && run.fingerprint === (await fingerprintOf(settings)) && (run.mode === mode || mode === 'deps')) {
-    return say(`already running:\n${addresses(run.services)}`)
+    return say(`already running:\n${await addresses(settings.dataDir, run.services)}`)
   }
   if (run) {
     say('running with an older build or other settings: starting it again')
@@ -23,7 +24,8 @@ await command('up', async (say) => {
   const started = Date.now()
   await start(say)
   const now = await readRunFile(settings.dataDir)
-  say(`ready after ${((Date.now() - started) / 1000).toFixed(1)} s:\n${addresses(now?.services ?? {})}`)
+  const seconds = ((Date.now() - started) / 1000).toFixed(1)
+  say(`ready after ${seconds} s:\n${await addresses(settings.dataDir, now?.services ?? {})}`)
   say(`logs in ${settings.dataDir}/log; make down stops it`)
 })
 
@@ -50,8 +52,9 @@ function start(say: (line: string) => void): Promise<void> {
   })
 }
 
-function addresses(services: RunFile['services']): string {
-  return Object.entries(services)
-    .map(([name, { url }]) => `  ${name.padEnd(8)} ${url}`)
-    .join('\n')
+async function addresses(dataDir: string, services: RunFile['services']): Promise<string> {
+  const lines = Object.entries(services).map(
+    async ([name, service]) => `  ${name.padEnd(8)} ${await addressOf(dataDir, service)}`
+  )
+  return (await Promise.all(lines)).join('\n')
 }

@@ -80,6 +80,10 @@ t.test('B16 one command starts everything, and the commands of A18 work on what 
   t.test('C10 make tls makes a certificate that nginx takes while it runs', { skip: withoutNginx }, async (t) => {
     const tls = await project.make('tls')
     t.match(tls, { code: 0, output: /made a self-signed certificate/ })
+    const { output } = await project.make('up')
+    t.match(output, /already running/)
+    t.match(output, `nginx    ${project.nginx.httpsUrl}\n`, 'the place to go is printed')
+    t.notMatch(output, project.nginx.url)
     const ask = (url: string) =>
       new Promise<number | undefined>((resolve, reject) =>
         get(url, { rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on('error', reject)

@@ -21,6 +21,10 @@ export async function seed(url: string): Promise<number> {
 if (process.argv[1] === import.meta.filename) {
   await command('seed', async (say) => {
     const added = await seed(readDatabaseUrls(process.env).ownerUrl)
-    say(added ? `sample data: ${added} rows added` : 'nothing to do: the sample data are there')
+    if (!added) return say('nothing to do: the sample data are there')
+    say(`sample data: ${added} rows added`)
+    const { tellCache } = await import('./tell-cache.js') // who imports this file needs none of it
+    if (await tellCache(process.env)) return
+    say('Redis cannot be told: for CACHE_TTL_MS at the most, gateways may show the list of tasks without them')
   })
 }

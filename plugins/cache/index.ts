@@ -15,6 +15,9 @@ export interface CacheOptions {
   prefix?: string
 }
 
+/** What that is where Bee-Queue's keys have this prefix. */
+export const prefixBeside = (queuePrefix: string) => (queuePrefix === 'bq' ? '' : `${queuePrefix}:`)
+
 declare module 'fastify' {
   interface FastifyInstance {
     cache: {

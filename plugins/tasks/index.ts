@@ -16,6 +16,8 @@ import { answerList } from './list.js'
 import { findTasks, type Owner, type TaskRow, type TaskWrite, taskKey } from './queries.js'
 import { createWrites, noTask } from './write.js'
 
+export { listKey } from './list.js'
+
 export interface TasksOptions {
   /** Time that a list is kept at the most, in ms. Default 60,000. */
   cacheMs?: number

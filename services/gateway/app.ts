@@ -5,7 +5,7 @@ import accessLog from '#plugins/access-log'
 import account from '#plugins/account'
 import auth, { guard } from '#plugins/auth'
 import bodies from '#plugins/bodies'
-import cache from '#plugins/cache'
+import cache, { prefixBeside } from '#plugins/cache'
 import database from '#plugins/database'
 import docs from '#plugins/docs'
 import drain from '#plugins/drain'
@@ -108,7 +108,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     callsPerMinute: config.REQUESTS_PER_MINUTE,
     prefix: config.REDIS_PREFIX
   })
-  app.register(cache, { prefix: config.REDIS_PREFIX === 'bq' ? '' : `${config.REDIS_PREFIX}:` })
+  app.register(cache, { prefix: prefixBeside(config.REDIS_PREFIX) })
   app.register(idempotency, { keepHours: config.IDEMPOTENCY_KEEP_HOURS })
   app.register(ledger, {
     registry,

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
 import { createDatabase } from '../../infra/postgres/create-database.js'
@@ -7,9 +9,11 @@ import { findDeadJobs } from '../../infra/postgres/dead.js'
 import { migrate } from '../../infra/postgres/migrate.js'
 import { seed } from '../../infra/postgres/seed.js'
 import { readCatalogue } from '../helpers/catalogue.js'
-import { type PostgresService, startPostgres } from '../helpers/services.js'
+import { type Environment, startGateway } from '../helpers/processes.js'
+import { type PostgresService, startPostgres, startRedis } from '../helpers/services.js'
 
 const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
+const SEED = join(import.meta.dirname, '../../infra/postgres/seed.js')
 const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'tasks', 'users']
 const HOUSEKEEPING_TABLES = ['idempotency_keys', 'refresh_tokens', 'sessions', 'api_keys', 'password_links']
 
@@ -91,6 +95,37 @@ t.test('C7 seeding twice adds the sample data once', async (t) => {
   const inserted = "insert into tasks (insert_id, title) values (gen_random_uuid(), 'next') returning id"
   t.match((await query(ownerUrl, inserted)).rows, [{ id: 3 }], 'and used up no id')
 })
+
+t.test(
+  'C7 what was seeded is in the list of tasks at once, also where a gateway keeps the one of before',
+  async (t) => {
+    const redis = await startRedis(t)
+    const prepare = async (name: string, settings: Environment) => {
+      const { url, ownerUrl } = await makeDatabase(name)
+      await migrate({ ownerUrl, appUrl: url })
+      return { DATABASE_URL: url, DATABASE_OWNER_URL: ownerUrl, ...settings }
+    }
+    const runSeed = async (env: Environment) =>
+      (await promisify(execFile)(process.execPath, [SEED], { env: { PATH: process.env.PATH, ...env } })).stdout
+    for (const REDIS_PREFIX of ['bq', 'hive']) {
+      const env = await prepare(`kept_${REDIS_PREFIX}`, { REDIS_URL: redis.url, REDIS_PREFIX })
+      const gateway = await startGateway(t, { ...env, PUBLIC_TASKS: 'true' })
+      const list = async () => Object(await (await fetch(`${gateway.url}/api/tasks`)).json())
+      t.strictSame(await list(), { source: 'postgres', next: null, items: [] })
+      t.strictSame(await list(), { source: 'redis-cache', next: null, items: [] })
+      t.match(await runSeed(env), /^sample data: \d+ rows added\n$/)
+      t.match(await list(), { source: 'postgres', items: [{ id: 2 }, { id: 1 }] })
+      await list()
+      t.match(await runSeed(env), /^nothing to do/)
+      t.match(await list(), { source: 'redis-cache' }, 'and left when nothing was written')
+    }
+    for (const [name, settings] of Object.entries({ away: { REDIS_URL: 'redis://127.0.0.1:1' }, unnamed: {} })) {
+      const env = await prepare(`redis_${name}`, settings)
+      t.match(await runSeed(env), /^sample data: \d+ rows added\nRedis cannot be told: [^\n]+\n$/, name)
+      t.equal((await query(env.DATABASE_OWNER_URL, 'select 1 from tasks')).rowCount, 2)
+    }
+  }
+)
 
 t.test('E14 a migrated database equals infra/postgres/schema.sql loaded alone', async (t) => {
   const { ownerUrl } = await makeDatabase('schema_alone')

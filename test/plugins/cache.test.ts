@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import cache from '#plugins/cache'
@@ -227,6 +227,19 @@ t.test('without Redis everything is loaded, and nobody waits for it', async (t) 
   const next = Date.now()
   for (let i = 0; i < 100; i++) await own.forget(`k${i}`)
   t.ok(Date.now() - next < 200, 'those after it do not')
+})
+
+t.test('a process that was busy itself does not take Redis for slow', async (t) => {
+  const own = await createCache(t)
+  await own.remember('k', TTL, async () => 'x')
+  for (let round = 0; round < 3; round++) {
+    await nextTurn() // the round before is over
+    const asking = own.remember('k', TTL, async () => 'loaded again')
+    await nextTurn() // it has been sent by then, and not answered
+    const until = Date.now() + 400
+    while (Date.now() < until);
+    t.match(await asking, { hit: true })
+  }
 })
 
 t.test('a Redis that does not answer is left alone for a while', async (t) => {

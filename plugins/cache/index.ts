@@ -33,7 +33,7 @@ declare module 'fastify' {
 }
 
 async function cache(app: FastifyInstance, { prefix = '' }: CacheOptions) {
-  const store = createStore(app.redis, prefix)
+  const store = createStore(app.redis, prefix, app.log)
   const forgetting = createForget(store, app.log)
   const remember = createRemember(store, forgetting.isUntold)
   app.decorate('cache', { remember, forget: forgetting.forget })

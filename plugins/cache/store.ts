@@ -1,6 +1,7 @@
 /** What Redis keeps of a key: its bytes, beside them the version that tells whether they still hold, and a lock for who loads. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
 import type { Redis } from 'ioredis'
 import { within } from './within.js'
 
@@ -55,7 +56,7 @@ export type Look =
 
 export type Store = ReturnType<typeof createStore>
 
-export function createStore(redis: Redis, prefix: string) {
+export function createStore(redis: Redis, prefix: string, log: FastifyBaseLogger) {
   redis.defineCommand('cacheLook', { lua: LOOK, numberOfKeys: 3 })
   redis.defineCommand('cacheKeep', { lua: KEEP, numberOfKeys: 3 })
   redis.defineCommand('cacheForget', { lua: FORGET })
@@ -88,6 +89,7 @@ export function createStore(redis: Redis, prefix: string) {
       const token = randomUUID()
       const asked = scripts.cacheLookBuffer(...keysOf(key), `${run}`, known, token, VERSION_TTL_MS, LOCK_MS)
       const [versionBytes, bytes, locked] = await within(READ_LIMIT_MS, asked, () => {
+        if (Date.now() >= restUntil) log.warn({ forMs: REST_MS }, 'Redis is slow: it is passed over for a while')
         restUntil = Date.now() + REST_MS
       })
       const version = versionBytes.toString()

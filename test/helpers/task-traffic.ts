@@ -1,6 +1,8 @@
 /** Writers and readers of tasks at several gateways at once, and a note of every read that shows less than was answered before it. */
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBulkClient } from './bulk-client.js'
+import { eventually } from './eventually.js'
 import type { Scope } from './services.js'
 
 export interface Traffic {
@@ -8,8 +10,13 @@ export interface Traffic {
   faults: string[]
   /** Reads of the list, and how many of them came from the cache or were known to the client. */
   counts: { writes: number; reads: number; hits: number; known: number }
+  /** Waits until so many more of each were counted. */
+  more(wanted: Partial<Traffic['counts']>): Promise<void>
   stop(): Promise<void>
 }
+
+/** Time in which traffic that is not stuck gets anywhere, in ms: machines may be busy. */
+const PATIENCE_MS = 60_000
 
 /** What a writer did to its task last: every change has the next number, and some take the task away. */
 interface Course {
@@ -108,6 +115,16 @@ export function startTraffic(t: Scope, { urls, writers, readers, pause = 0, apar
   return {
     faults,
     counts,
+    more: (wanted) => {
+      const before = { ...counts }
+      return eventually(
+        () => {
+          for (const name of ['writes', 'reads', 'hits', 'known'] as const)
+            assert.ok(counts[name] - before[name] >= (wanted[name] ?? 0), `${name}: ${JSON.stringify(counts)}`)
+        },
+        { timeout: PATIENCE_MS }
+      )
+    },
     stop: async () => {
       stopping = true
       await Promise.all(all)

@@ -71,7 +71,8 @@ export function createGroupCommit<Item, Outcome>(
   const waiting: Entry<Item, Outcome>[] = []
   let waitingBytes = 0
   const draining = new Set<Promise<void>>()
-  const gathering = gather && createGathering(gather)
+  // what is more goes into another commit anyway
+  const gathering = gather && createGathering({ ...gather, enough: () => Math.min(gather.enough(), maxItems) })
 
   function takeGroup(): Entry<Item, Outcome>[] {
     let bytes = 0

@@ -89,6 +89,10 @@ t.test('a writer that gathers starts with enough, or when patience is at its end
   const impatient = await createWriter(t, { gather: { enough: () => 100, patienceMs: 5 } })
   await Promise.all([impatient.write(thing()), impatient.write(thing())])
   t.strictSame(impatient.groups, [2])
+
+  const full = await createWriter(t, { maxItems: 2, gather: { enough: () => 100, patienceMs: 60_000 } })
+  await Promise.all([full.write(thing()), full.write(thing())])
+  t.strictSame(full.groups, [2], 'a full group waits for no more')
 })
 
 t.test('who reads many in one turn asks once, and those who come meanwhile go together', async (t) => {

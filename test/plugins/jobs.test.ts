@@ -30,6 +30,34 @@ t.test('B20 it stands on stand-ins, and a missing one stops the start by name', 
   await t.rejects(async () => void (await bare.ready()), { message: /decorator 'ledger'.*required by 'jobs'/ })
 })
 
+t.test('rule 12: whose end is awaited is accepted with the number of those who wait, and no other', async (t) => {
+  const accepted: unknown[] = []
+  const app = createApp(t)
+  app.register(problems)
+  app.register(bodies)
+  app.decorate('ledger', {
+    accept: async ({ id = ID, awaited }: { id?: string; awaited?: number }) => {
+      accepted.push(awaited)
+      return { id, replayed: false }
+    },
+    find: () => Promise.resolve(undefined)
+  } as never) // all that it asks of the ledger
+  const watch = { next: async () => undefined, isClosed: () => false, close: () => {} }
+  app.decorate('jobEvents', { count: () => 7, watch: () => watch })
+  app.decorate('idempotency', { readKey: () => undefined } as never) // nobody sends a key
+  for (const name of ['submissions', 'storedPages']) app.decorate(name, {})
+  app.decorate('submitterOf', () => 'ip:somebody')
+  app.decorateRequest('principal', null)
+  app.decorateRequest('stillHolds', async () => true)
+  app.register(jobs, { registry })
+  const send = (url: string, prefer?: string) =>
+    app.inject({ method: 'POST', url, payload: {}, headers: { ...(prefer && { prefer }) } })
+  await send('/api/jobs/short', 'wait=1')
+  await send('/api/jobs/short', 'respond-async')
+  await send('/api/jobs/short/async')
+  t.strictSame(accepted, [7, undefined, undefined])
+})
+
 t.test('a job can be followed by its id, from accepted to done', async (t) => {
   const stack = await startStack(t)
   const accepted = await stack.post('/async/contact', CONTACT)

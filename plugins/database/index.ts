@@ -43,7 +43,10 @@ declare module 'fastify' {
 const PLANS = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
 /** What a process that vanished without a word (its line cut, its machine gone) leaves behind. */
 const ABANDONED = ['tcp_keepalives_idle=10', 'tcp_keepalives_interval=5', 'tcp_keepalives_count=3']
-/** Postgres gives up a moment before we do, so that nothing of ours goes on there behind our back. */
+/**
+ * Postgres gives a statement up a moment before we do, so that it does not go on there behind our back. Statements that were sent
+ * together may all the same, the commit among them: who writes again must find that out.
+ */
 const sessionSettings = (queryTimeoutMs: number) => [
   'synchronous_commit=on',
   'lock_timeout=3000',

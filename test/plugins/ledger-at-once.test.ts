@@ -120,6 +120,30 @@ for (const [what, fault, reason] of FAULTS) {
   )
 }
 
+t.test('rule 5: what was given up, and committed by Postgres all the same, has its effect once', async (t) => {
+  // neither is too slow for Postgres, both together are for who waits
+  const { ledger, sql, deliver, store, claim, read, effects } = await create(t, {
+    instead: (ids) => ({
+      text: 'insert into effects select id from unnest($1::uuid[]) as id, pg_sleep(3)',
+      values: [ids]
+    })
+  })
+  await sql(
+    `create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(3); return null; end $$`
+  )
+  await sql(`create constraint trigger slow_commit after insert on effects deferrable initially deferred
+             for each row execute function dawdle()`)
+  t.teardown(() => sql('drop function dawdle cascade'))
+  const stored = await deliver()
+  const [job] = await claim((await deliver()).ids)
+  if (!job) throw new Error('not claimed')
+  const told = await Promise.all([store(stored), ledger.finish({ job, outcome: 'done', result: null })])
+  t.strictSame(told, [0, false], 'it was given up, and found done when it was tried again')
+  const ids = [...stored.ids, job.id]
+  for (const id of ids) t.match(await read(id), { state: 'succeeded', attempts: 1 })
+  t.strictSame((await effects()).sort(), ids.sort())
+})
+
 t.test('a cancel that comes while a job is being stored is either first or too late', async (t) => {
   const { ledger, deliver, store, read, effects } = await create(t)
   for (let i = 0; i < 20; i++) {

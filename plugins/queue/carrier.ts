@@ -128,8 +128,8 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
   /** Takes back what a consumer that is gone had popped. Bee-Queue's own timer would leave a failed look unhandled. */
   async function takeBack(name: string, queue: BeeQueue<Delivery>): Promise<void> {
     await (scriptsLoaded ?? loadScripts())
-    await markStalled(client, `${prefix}:${name}`)
-    await queue.checkStalledJobs()
+    // sent in one turn: what stalls in between would come back unmarked
+    await Promise.all([markStalled(client, `${prefix}:${name}`), queue.checkStalledJobs()])
   }
 
   /** Ids that stand in the active list without a body that can be read would be handed out again and again for ever. */

@@ -3,14 +3,12 @@ import type { Redis } from 'ioredis'
 
 /**
  * What Bee-Queue's next check moves is, or was, in its set `stalling`: workers take out what they still hold. So a mark may be one
- * too many, never one too few. A body begins with its data, and a delivery's data with its version.
+ * too many, never one too few. A body begins with its data, and a delivery's data with its version, but where it is marked already.
  */
 const MARK = `
   for _, id in ipairs(redis.call('smembers', KEYS[1])) do
     local body = redis.call('hget', KEYS[2], id)
-    if body and not string.find(body, '"returned":true', 1, true) then
-      redis.call('hset', KEYS[2], id, (string.gsub(body, '"data":{', '"data":{"returned":true,', 1)))
-    end
+    if body then redis.call('hset', KEYS[2], id, (string.gsub(body, '^{"data":{"v"', '{"data":{"returned":true,"v"'))) end
   end`
 
 /** To be called right before the check, on the same connection. @throws as ioredis */

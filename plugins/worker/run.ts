@@ -124,7 +124,11 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
     const { job, outcome } = ending
     try {
       const ours = await app.ledger.finish(ending)
-      if (!ours) app.log.warn({ jobId: job.id, outcome }, 'a job ended after its lease was lost: nothing was written')
+      if (!ours)
+        app.log.warn(
+          { jobId: job.id, outcome },
+          'a job ended when its lease was lost, or its end written before: nothing was written'
+        )
       else if (outcome !== 'done')
         app.log.warn({ jobId: job.id, trace: job.trace, ending: withoutJob(ending) }, 'an attempt did not succeed')
     } catch (error) {

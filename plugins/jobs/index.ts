@@ -1,5 +1,5 @@
 /** Jobs over HTTP: for each type a pair of ways in, and for every job its life. It belongs in the private part. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
@@ -28,12 +28,6 @@ export interface JobsOptions {
 const BATCH_LIMIT = 8_388_608
 
 async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
-  const { validatorCompiler } = app
-  if (!validatorCompiler) throw new Error('jobs needs a validator compiler: register problems before it')
-  /** Leaves the payload to the handler: a repeat may be older than its type as it is now, and its key is read from the decoded query. */
-  const checkAllButBody: typeof validatorCompiler = (part) =>
-    part.httpPart === 'body' ? () => true : validatorCompiler(part)
-
   app.removeContentTypeParser('application/x-www-form-urlencoded') // programs send JSON
 
   for (const type of registry.jobs.values()) addWaysIn(type)
@@ -54,11 +48,18 @@ async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
   function addWaysIn(type: JobType) {
     const path = `/api/jobs/${type.name}`
     const bodyLimit = Math.max(type.longestPayload, app.initialConfig.bodyLimit ?? 0)
-    const options = { bodyLimit, validatorCompiler: checkAllButBody }
+    const options = { bodyLimit, ...checkAllButBody(app) }
     app.post(path, { ...options, schema: submitContract(type) }, submitAndWait(type))
     app.post(`${path}/async`, { ...options, schema: asyncContract(type) }, submitAsync(type))
     app.post(`${path}/batch`, { schema: batchContract(type), bodyLimit: BATCH_LIMIT }, submitBatch(type))
   }
+}
+
+/** Leaves the payload to the handler: a repeat may be older than its type as it is now, and its key is read from the decoded query. */
+function checkAllButBody({
+  validatorCompiler: check
+}: FastifyInstance): Pick<RouteShorthandOptions, 'validatorCompiler'> {
+  return check ? { validatorCompiler: (part) => (part.httpPart === 'body' ? () => true : check(part)) } : {}
 }
 
 interface Unknown {

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Redis } from 'ioredis'
 import { compile } from '#schema/compile'
 import { Arrival, type Delivery } from '#schema/delivery'
+import { sweepGhosts } from './ghosts.js'
 import type { DeliveryHandler, Outgoing, Workload } from './index.js'
 import { markStalled } from './stalled.js'
 
@@ -132,16 +133,6 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
     await Promise.all([markStalled(client, `${prefix}:${name}`), queue.checkStalledJobs()])
   }
 
-  /** Ids that stand in the active list without a body that can be read would be handed out again and again for ever. */
-  async function sweepGhosts(name: string): Promise<void> {
-    const [active, bodies] = [`${prefix}:${name}:active`, `${prefix}:${name}:jobs`]
-    const ids = await client.lrange(active, 0, 999)
-    if (!ids.length) return
-    const found = await client.hmget(bodies, ...ids)
-    const ghosts = ids.filter((_, i) => !isReadable(found[i]))
-    await Promise.all(ghosts.flatMap((id) => [client.lrem(active, 0, id), client.hdel(bodies, id)]))
-  }
-
   return {
     push,
     workload: () => workload,
@@ -162,7 +153,7 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
         if (client.status !== 'ready') return
         for (const [name, queue] of workers) {
           takeBack(name, queue)
-            .then(() => sweepGhosts(name))
+            .then(() => sweepGhosts(client, `${prefix}:${name}`))
             .catch((error) =>
               log.warn({ err: noteError(error), queue: name }, 'stalled deliveries could not be looked for')
             )
@@ -178,14 +169,5 @@ export function createCarrier({ client, prefix, log }: CarrierOptions) {
       producers.clear()
       await Promise.all(open.map((queue) => queue.close(Math.max(graceMs, 1)).catch(() => undefined)))
     }
-  }
-}
-
-/** Whether Bee-Queue can make a job of it. */
-function isReadable(body: string | null | undefined): boolean {
-  try {
-    return typeof JSON.parse(body ?? 'null')?.options === 'object'
-  } catch {
-    return false
   }
 }

@@ -66,7 +66,7 @@ ${tables}
 
 - **Drain, together, wait**: a job of Beeline that is only stored is two versions of its row (accepted, done) and the submission; a job of the others is the submission.
   Postgres takes half of the time for that, 8 to 12 µs for each row that is written. Small groups are dear: each statement, each call to the system and each wake-up of a process costs
-  as much for one job as for fifty. That is why jobs that are awaited gather, about half of them at a time: of 32 a commit carried six before, and the CPU for a job was half as much again.
+  as much for one job as for fifty. That is why jobs that are awaited gather, about half of them at a time: of 32 a commit carried six before, and a job cost about a third more CPU.
 - **Time to the row**: two synced commits follow each other, accept and finish, where the others have one. That is the promise. At 50 a second everybody sleeps when
   a submission comes: a round trip to Postgres that takes 0.1 ms on a busy machine takes 0.5 ms on an idle one, and Beeline's way has five (accept, push, read, lock,
   store), the plain one three (push, read, store).

@@ -5,17 +5,7 @@ import type { Process } from '../helpers/processes.js'
 import type { Line } from '../helpers/proxy.js'
 import type { Service } from '../helpers/services.js'
 import { createRandom } from './random.js'
-
-/** An empty text for a key that is not there. */
-const DUMP = `
-  local dumps = {}
-  for i, key in ipairs(KEYS) do dumps[i] = redis.call('dump', key) or '' end
-  return dumps`
-const RESTORE = `
-  for i, key in ipairs(KEYS) do
-    redis.call('del', key)
-    if ARGV[i] ~= '' then redis.call('restore', key, 0, ARGV[i]) end
-  end`
+import { takeSnapshot } from './snapshot.js'
 
 export interface Targets {
   gateways: Process[]
@@ -121,23 +111,10 @@ export function startNemesis(targets: Targets, { seed, only, onFault = () => {} 
   function goBack(ms: number) {
     return () =>
       withClient(async (client) => {
-        const keys = await findLists(client)
-        // all at one moment, as a replica has them
-        const dumps = (await client.callBuffer('eval', DUMP, keys.length, ...keys)) as Buffer[] // as the script says
+        const restore = await takeSnapshot(client)
         await pause(ms)
-        await client.call('eval', RESTORE, keys.length, ...keys, ...dumps)
+        await restore()
       })
-  }
-
-  /** The keys of the queues that have deliveries in Redis; it looks for a while, since most are gone at once. */
-  async function findLists(client: Redis): Promise<string[]> {
-    for (let looks = 0; looks < 100; looks++) {
-      const bodies = (await client.keys('bq:*:jobs')).filter((key) => key.split(':').length === 3)
-      if (bodies.length)
-        return bodies.flatMap((key) => ['waiting', 'active', 'jobs'].map((list) => key.replace(/jobs$/, list)))
-      await sleep(5)
-    }
-    throw new Error('there are no deliveries')
   }
 
   const command = (name: string, ...args: string[]) => withClient((client) => client.call(name, ...args))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the suite on the compiled tests: infra/test.sh [file…]. Its last line says how many assertions passed and failed.
+# Runs the suite on the compiled tests: infra/test.sh [file…]. Its end names what failed; the last line says how many assertions
+# passed and failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,5 +29,6 @@ if [ -n "${CI:-}" ] && [ "${skipped:-0}" -gt 0 ]; then
   failed=$((${failed:-0} + skipped))
   result=1
 fi
+if [ "$result" -ne 0 ]; then awk -f infra/failed-tests.awk build/test.tap; fi
 echo "${passed:-0} passed, ${failed:-0} failed"
 exit "$result"

@@ -1,8 +1,7 @@
 /** Writers that arrive while a commit is in flight go together in the next one: a lone writer pays nothing. */
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
+import type { Pool } from 'pg'
 import { problem } from '#schema/problem'
-import { isOutage, isPassing, isSlow } from './faults.js'
+import { type CommitOptions, createCommit, type Entry } from './commit.js'
 import { createGathering, type GatheringOptions } from './gathering.js'
 
 export interface GroupCommitOptions<Item, Outcome> {
@@ -10,7 +9,7 @@ export interface GroupCommitOptions<Item, Outcome> {
    * Writes the items in one transaction and answers an outcome for each, in their order. After a lost connection it is called
    * again with the same items, whose first commit may have happened: it must insert with `on conflict do nothing`.
    */
-  write: (client: PoolClient, items: Item[]) => Promise<Outcome[]>
+  write: CommitOptions<Item, Outcome>['write']
   /** Commits that may be in flight at once. Default 1: the commit in flight is what collects the next group. */
   lanes?: number
   /** Size of an item, in bytes. Default 0. */
@@ -28,7 +27,7 @@ export interface GroupCommitOptions<Item, Outcome> {
   /** Lets a group grow before it is committed. Default: whoever finds no commit in flight goes at once. */
   gather?: GatheringOptions
   /** Hears of a failed commit that may be tried again. */
-  onRetry?: (error: unknown, items: Item[]) => void
+  onRetry?: CommitOptions<Item, Outcome>['onRetry']
 }
 
 /**
@@ -41,17 +40,9 @@ export type GroupCommit<Item, Outcome> = ((item: Item) => Promise<Outcome>) & {
   drained: () => Promise<void>
 }
 
-interface Entry<Item, Outcome> {
-  item: Item
+interface Waiting<Item, Outcome> extends Entry<Item, Outcome> {
   bytes: number
-  /** When its writer is told that it did not get through. */
-  deadline: number
-  resolve: (outcome: Outcome) => void
-  reject: (error: unknown) => void
 }
-
-/** Times that a lone item may take too long. */
-const MOST_SLOW = 2
 
 export function createGroupCommit<Item, Outcome>(
   pool: Pool,
@@ -68,7 +59,8 @@ export function createGroupCommit<Item, Outcome>(
     onRetry = () => {}
   }: GroupCommitOptions<Item, Outcome>
 ): GroupCommit<Item, Outcome> {
-  const waiting: Entry<Item, Outcome>[] = []
+  const commit = createCommit({ pool, write, onRetry })
+  const waiting: Waiting<Item, Outcome>[] = []
   let waitingBytes = 0
   const draining = new Set<Promise<void>>()
   // what is more goes into another commit anyway
@@ -99,78 +91,6 @@ export function createGroupCommit<Item, Outcome>(
     draining.add(lane)
   }
 
-  /** `unknown`: a commit of these was sent before, and nobody knows what became of it. */
-  async function commit(entries: Entry<Item, Outcome>[], unknown = false): Promise<void> {
-    let open = refuseLate(entries, unknown ? outcomeUnknown : unavailable)
-    let slow = 0
-    for (let pause = 50; open.length; pause = Math.min(pause * 2, 1_000)) {
-      let sent = false
-      try {
-        const outcomes = await inConnection((client) => {
-          sent = true
-          return write(
-            client,
-            open.map(({ item }) => item)
-          )
-        })
-        for (const [i, { resolve }] of open.entries()) resolve(outcomes[i] as Outcome)
-        return
-      } catch (error) {
-        onRetry(
-          error,
-          open.map(({ item }) => item)
-        )
-        if (isSlow(error) && (await answers())) {
-          // too much at once, or one item that is slow by itself: that one ends alone
-          if (open.length > 1) {
-            const half = Math.ceil(open.length / 2)
-            await commit(open.slice(0, half), true)
-            return commit(open.slice(half), true)
-          }
-          if (++slow === MOST_SLOW) return refuse(open, error)
-        }
-        const away = isOutage(error)
-        if (!away && open.length > 1) {
-          // one bad item fails alone
-          for (const entry of open) await commit([entry], unknown)
-          return
-        }
-        if (!away && !isPassing(error)) return refuse(open, error)
-        unknown ||= away && sent
-        const reason = unknown ? outcomeUnknown : unavailable
-        open = refuseLate(open, () => reason(error), pause)
-        if (open.length) await delay(pause)
-      }
-    }
-  }
-
-  /** Refuses those whose time is over, or will be after the pause; answers the others. */
-  function refuseLate(entries: Entry<Item, Outcome>[], reason: () => Error, pause = 0): Entry<Item, Outcome>[] {
-    const now = Date.now() + pause
-    const late = entries.filter(({ deadline }) => deadline < now)
-    if (late.length) refuse(late, reason())
-    return entries.filter(({ deadline }) => deadline >= now)
-  }
-
-  /** Whether Postgres answers at all. */
-  const answers = () =>
-    pool.query('select 1').then(
-      () => true,
-      () => false
-    )
-
-  async function inConnection(work: (client: PoolClient) => Promise<Outcome[]>): Promise<Outcome[]> {
-    const client = await pool.connect()
-    try {
-      const outcomes = await work(client)
-      client.release()
-      return outcomes
-    } catch (error) {
-      client.release(true) // whatever state the connection is in, Postgres rolls it back
-      throw error
-    }
-  }
-
   const submit = (item: Item): Promise<Outcome> => {
     const bytes = sizeOf(item)
     if (waiting.length >= maxWaiting || waitingBytes + bytes > maxWaitingBytes) {
@@ -185,16 +105,3 @@ export function createGroupCommit<Item, Outcome>(
   }
   return Object.assign(submit, { drained: async () => void (await Promise.all(draining)) })
 }
-
-function refuse(entries: { reject: (error: unknown) => void }[], error: unknown) {
-  for (const { reject } of entries) reject(error)
-}
-
-const unavailable = (cause?: unknown) =>
-  problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; nothing was stored', { retryAfter: 2, cause })
-
-const outcomeUnknown = (cause?: unknown) =>
-  problem(503, 'OUTCOME_UNKNOWN', 'the database did not confirm in time; repeat with the same Idempotency-Key', {
-    retryAfter: 2,
-    cause
-  })

@@ -1,6 +1,5 @@
 /** The list of tasks at two gateways: never older than an answered write, at most one query for many who miss, and there without Redis. */
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { createBulkClient } from '../helpers/bulk-client.js'
@@ -70,7 +69,7 @@ t.test('500 who miss at once cost each gateway one query at the most', async (t)
       if (count <= 1) continue
       const passedOver = () =>
         assert.ok((passings()[n] ?? 0) > (before[n] ?? 0), `${queries} queries, and Redis was there`)
-      await eventually(passedOver, { timeout: 5_000 })
+      await eventually(passedOver)
     }
     if (Math.max(...queries) === 1) served++
   }
@@ -85,15 +84,15 @@ t.test(
     const urls = gateways.map(({ url }) => url)
     const traffic = startTraffic(t, { urls, writers: 8, readers: 16, apart: true })
     for (let round = 0; round < 4; round++) {
-      await sleep(400)
+      await traffic.more({ writes: 50, reads: 500 })
       await (round === 3 ? redis.freeze() : redis.kill())
-      await sleep(700)
+      await traffic.more({ writes: 8, reads: 50 })
       await (round === 3 ? redis.thaw() : redis.start())
     }
-    await sleep(500)
+    await traffic.more({ writes: 50, reads: 500 })
     await traffic.stop()
     t.strictSame(traffic.faults.slice(0, 5), [], `${traffic.faults.length} faults`)
-    t.ok(traffic.counts.writes > 50 && traffic.counts.reads > 500, JSON.stringify(traffic.counts))
+    t.comment(JSON.stringify(traffic.counts))
 
     await t.test('and once it can be told again, both show the same', async (t) => {
       await eventually(async () => {
@@ -104,10 +103,9 @@ t.test(
       })
       await empty()
       const traffic = startTraffic(t, { urls, writers: 8, readers: 8, pause: 50 })
-      await sleep(1_000)
+      await traffic.more({ writes: 50, hits: 10 })
       await traffic.stop()
       t.strictSame(traffic.faults.slice(0, 5), [], `${traffic.faults.length} faults`)
-      t.ok(traffic.counts.hits > 10)
     })
   }
 )

@@ -49,7 +49,9 @@ const DEFAULTS = {
   SECRET_KEY: 'a-secret-for-tests-of-at-least-32-characters',
   SUBMISSIONS_PER_MINUTE: '1000000',
   REQUESTS_PER_MINUTE: '1000000',
-  OPEN_JOBS_PER_OWNER: '1000000'
+  OPEN_JOBS_PER_OWNER: '1000000',
+  // a client that is busy itself would use a connection that is just being closed
+  KEEP_ALIVE_MS: '60000'
 }
 
 /** A gateway that listens. `env` needs DATABASE_URL and REDIS_URL. */

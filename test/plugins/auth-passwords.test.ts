@@ -30,10 +30,15 @@ t.test('an account that is not there costs as much as one that is', async (t) =>
   await passwords.verify('warm up', undefined)
   const measure = async (hash: string | undefined) => {
     const began = performance.now()
-    for (let i = 0; i < 8; i++) t.equal(await passwords.verify('wrong guess', hash), false)
+    t.equal(await passwords.verify('wrong guess', hash), false)
     return performance.now() - began
   }
-  const [known, unknown] = [await measure(hashed), await measure(undefined)]
+  // by turns, and the fastest of each: a busy machine slows both
+  let [known, unknown] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  for (let i = 0; i < 12; i++) {
+    known = Math.min(known, await measure(hashed))
+    unknown = Math.min(unknown, await measure(undefined))
+  }
   t.ok(unknown > known / 2 && unknown < known * 2, `${known} ms and ${unknown} ms`)
 })
 

@@ -305,17 +305,19 @@ t.test('rule 1: Postgres may be away for a while: writers wait for it', async (t
 })
 
 t.test('rule 1: at the deadline writers are told whether something may have been stored', async (t) => {
-  const { write } = await createWriter(t, {}, 400)
+  const tries: number[] = []
+  const { write } = await createWriter(t, { onRetry: (_error, items) => tries.push(items.length) }, 400)
   await write(thing())
   await postgres.freeze()
   const frozen = await Promise.allSettled([write(thing())])
   t.match(frozen, [{ reason: { statusCode: 503, code: 'OUTCOME_UNKNOWN', retryAfter: 2 } }], 'it was sent')
   await postgres.thaw()
   await postgres.kill()
-  const began = performance.now()
+  tries.length = 0
   const group = await Promise.allSettled(things(2_000).map((one) => write(one)))
   t.strictSame([...new Set(codes(group))], ['DATABASE_UNAVAILABLE'], 'nothing was sent')
-  t.ok(performance.now() - began < 1_200, 'groups that waited behind do not wait for deadlines of their own')
+  const behind = tries.filter((size) => size > 1)
+  t.ok(behind.length <= 6, `groups that waited behind do not wait for deadlines of their own: ${tries}`)
   await postgres.start()
   await eventually(() => write(thing()))
 })

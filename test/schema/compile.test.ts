@@ -148,12 +148,11 @@ t.test('E9 the URL type for ids takes UUIDs only', async (t) => {
 })
 
 t.test('hostile text is checked in linear time', async (t) => {
-  const hostile = ['a', 'a.', '"\\a', 'a@a-', '2026-', '\u0301'].map((part) => part.repeat(60_000 / part.length))
-  const began = performance.now()
+  const hostile = ['a', 'a.', '"\\a', 'a@a-', '2026-', '\u0301'].map((part) => part.repeat(600_000 / part.length))
+  // by squares it would be hours
   for (const value of hostile) {
     for (const mail of [value, `${value}@`, `a@${value}`]) {
       t.ok(faults(Everything, { ...RIGHT, mail, day: value, name: value }).length)
     }
   }
-  t.ok(performance.now() - began < 2_000)
 })

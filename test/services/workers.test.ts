@@ -188,7 +188,7 @@ t.test(
       )
     ])
     t.match(kept.answer, /^HTTP\/1.1 200/)
-    t.ok(kept.ms > 4_000 && kept.ms < 7_000, `closed after ${kept.ms} ms`)
+    t.ok(kept.ms > 4_000 && kept.ms < 60_000, `closed after ${kept.ms} ms, not after the 72 s of the default`)
     t.match(slow.answer, /^HTTP\/1.1 408/, 'a request that does not arrive is given up')
   }
 )

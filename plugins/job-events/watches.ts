@@ -1,10 +1,10 @@
 /** Those who wait for changes of jobs. All share one clock and, through the ledger's grouped look-up, its statements. */
 import type { FastifyInstance } from 'fastify'
 
-type Ledger = Pick<FastifyInstance['ledger'], 'find' | 'findProgress'>
-type Job = NonNullable<Awaited<ReturnType<Ledger['find']>>>
-/** How far a job is; the whole job when it has just ended. */
-export type Progress = NonNullable<Awaited<ReturnType<Ledger['findProgress']>>> & { job?: Job }
+type Ledger = Pick<FastifyInstance['ledger'], 'findEnd' | 'findProgress'>
+type End = NonNullable<Awaited<ReturnType<Ledger['findEnd']>>>
+/** How far a job is; with its result when it has just ended. */
+export type Progress = NonNullable<Awaited<ReturnType<Ledger['findProgress']>>> | End
 
 /** Pauses between two looks into the ledger: they grow from the first to the last. */
 const FIRST_PAUSE_MS = 100
@@ -42,7 +42,9 @@ export function createWatches(ledger: Ledger) {
   async function look(watcher: Watcher, hasEnded = false) {
     watcher.looking = true
     watcher.due = Number.POSITIVE_INFINITY
-    const progress = await find(watcher.id, hasEnded).catch(() => undefined) // it is asked again
+    // who is told of an end wants the result
+    const asking = hasEnded ? ledger.findEnd(watcher.id) : ledger.findProgress(watcher.id)
+    const progress = await asking.catch(() => undefined) // it is asked again
     watcher.looking = false
     // told of the end while the ledger was being asked: ask again at once
     watcher.due = Math.min(watcher.due, performance.now() + watcher.pause)
@@ -50,13 +52,6 @@ export function createWatches(ledger: Ledger) {
     if (!progress || progress.version === watcher.seen) return
     watcher.found = progress
     watcher.wake()
-  }
-
-  /** Who is told of an end wants the result: one look-up brings both. */
-  async function find(id: string, hasEnded: boolean): Promise<Progress | undefined> {
-    if (!hasEnded) return ledger.findProgress(id)
-    const job = await ledger.find(id)
-    return job && { ...job, job }
   }
 
   function tick() {

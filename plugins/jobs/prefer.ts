@@ -8,9 +8,12 @@ export interface Preference {
   applied: string | undefined
 }
 
+const NONE: Preference = { waitS: DEFAULT_WAIT_S, applied: undefined }
+
 export function readPreference(header: string | string[] | undefined): Preference {
+  if (header === undefined) return NONE
   const asked = new Map<string, string>()
-  for (const part of [header ?? ''].flat().join().split(',')) {
+  for (const part of [header].flat().join().split(',')) {
     const [name = '', value = ''] = (part.split(';')[0] ?? '').split('=').map((text) => text.trim())
     // the first counts
     if (name && !asked.has(name.toLowerCase())) asked.set(name.toLowerCase(), value.replace(/^"(.*)"$/, '$1'))
@@ -20,7 +23,5 @@ export function readPreference(header: string | string[] | undefined): Preferenc
     const waitS = Math.min(Number(wait), MOST_WAIT_S)
     return { waitS, applied: `wait=${waitS}` }
   }
-  return asked.has('respond-async')
-    ? { waitS: 0, applied: 'respond-async' }
-    : { waitS: DEFAULT_WAIT_S, applied: undefined }
+  return asked.has('respond-async') ? { waitS: 0, applied: 'respond-async' } : NONE
 }

@@ -8,6 +8,7 @@ import { find, isOpen } from './find.js'
 import { readPreference } from './prefer.js'
 
 type NewJob = Parameters<FastifyInstance['ledger']['accept']>[0]
+type Wait = Pick<NewJob, 'id' | 'awaited'>
 
 interface Timing {
   run_at?: string
@@ -29,7 +30,7 @@ export function submitAndWait(type: JobType) {
     let watch = waitS > 0 ? jobEvents.watch(id) : undefined
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
-      const accepted = await send(type, request, { id, ...(watch && { awaited: jobEvents.count() }) })
+      const accepted = await send(type, request, { id, awaited: watch && jobEvents.count() })
       answerAt(reply, accepted)
       if (watch && accepted.id !== id) {
         watch.close()
@@ -39,7 +40,7 @@ export function submitAndWait(type: JobType) {
         const progress = await watch?.next(until - performance.now())
         if (!progress) break
         if (isOpen(progress.status)) continue
-        return answerEnd(reply, progress.job ?? (await find(request, accepted.id)))
+        return answerEnd(reply, 'result' in progress ? progress : await find(request, accepted.id))
       }
       if (on_timeout === 'revoke' && !watch?.isClosed() && (await ledger.cancel(accepted.id))) {
         throw problem(408, 'JOB_REVOKED', `the job did not end within ${waitS} s and was cancelled, as you asked`)
@@ -59,15 +60,15 @@ export function submitAsync(type: JobType) {
 }
 
 /** Accepts the job that is asked for; the only check of its payload. @throws as `admit` and `ledger.accept` */
-async function send(type: JobType, request: FastifyRequest, wait?: Pick<NewJob, 'id' | 'awaited'>) {
+async function send(type: JobType, request: FastifyRequest, wait?: Wait) {
   const { ledger, idempotency } = request.server
   const key = readKey(type, request)
   const { value, errors } = type.admitPayload(request.body ?? null)
   if (errors) return idempotency.findRepeat(key, misfit(errors))
-  return ledger.accept({ ...newJob(type, request, value), ...wait }, key)
+  return ledger.accept(newJob(type, request, value, wait), key)
 }
 
-export function newJob(type: JobType, request: FastifyRequest, payload: unknown): NewJob {
+export function newJob(type: JobType, request: FastifyRequest, payload: unknown, wait?: Wait): NewJob {
   const { run_at, expires_in, timeout } = request.query as Timing
   const runAt = run_at === undefined ? undefined : new Date(run_at)
   return {
@@ -76,12 +77,13 @@ export function newJob(type: JobType, request: FastifyRequest, payload: unknown)
     submitter: request.server.submitterOf(request),
     ownerId: request.principal?.userId ?? null,
     trace: request.id,
-    ...(runAt && { runAt }),
+    id: wait?.id,
+    awaited: wait?.awaited,
+    runAt,
     // counted from when it may begin
-    ...(expires_in !== undefined && {
-      expiresAt: new Date(Math.max(runAt?.getTime() ?? 0, Date.now()) + expires_in * 1_000)
-    }),
-    ...(timeout !== undefined && { timeoutMs: Math.round(timeout * 1_000) })
+    expiresAt:
+      expires_in === undefined ? undefined : new Date(Math.max(runAt?.getTime() ?? 0, Date.now()) + expires_in * 1_000),
+    timeoutMs: timeout === undefined ? undefined : Math.round(timeout * 1_000)
   }
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { PoolClient } from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { Registry } from '#schema/registry'
-import { createDispatch, type Dispatched } from './dispatch.js'
+import { createDispatch, type Deliveries, type Dispatched } from './dispatch.js'
 import type { Load } from './load.js'
 import { insertJobs } from './queries/accept.js'
 
@@ -78,13 +78,16 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       ...options,
       sizeOf: ({ rows }: Item) => rows.reduce((sum, { json }) => sum + json.length, 0),
       write: async (client, items) => {
-        const deliveries = dispatch.plan(items.flatMap(({ rows }) => rows))
+        const outgoing: Deliveries[] = []
         const insert = async (tx: PoolClient, taken: Item[]) => {
           const rows = taken.flatMap((item) => item.rows)
-          deliveries.inserted = await insertJobs(tx, { rows, deliveryOf: deliveries.byRow, process })
+          const deliveries = dispatch.plan(rows)
+          const inserted = await insertJobs(tx, { rows, deliveryOf: deliveries.byRow, process })
+          // some were there already, from a commit that was not confirmed: the relay brings those and the others
+          if (inserted === rows.length) outgoing.push(deliveries)
         }
         const outcomes = await app.idempotency.insertOnce(client, kind, items, insert)
-        dispatch.send(deliveries)
+        for (const deliveries of outgoing) dispatch.send(deliveries)
         return outcomes
       }
     })
@@ -101,7 +104,7 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
     return type
   }
 
-  function toRow(job: NewJob, id: string, batch?: { batch_id: string; batch_item: number }): Row {
+  function toRow(job: NewJob, id: string, batch?: { id: string; item: number }): Row {
     const { type, payload, submitter, ownerId, trace, runAt, expiresAt, timeoutMs, replayOf } = job
     const { queue, version, limits } = typeOf(type)
     const json = JSON.stringify({
@@ -118,7 +121,8 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
       run_at: runAt,
       expires_at: expiresAt,
       replay_of: replayOf,
-      ...batch
+      batch_id: batch?.id,
+      batch_item: batch?.item
     })
     return { id, type, later: runAt !== undefined && runAt.getTime() > Date.now(), json }
   }
@@ -153,7 +157,7 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
     /** All of one submitter. */
     acceptBatch: (submitter: string, jobs: BatchJob[], key?: IdempotencyKey): Promise<Accepted> => {
       const id = uuidv7()
-      const rows = jobs.map((job) => toRow(job, uuidv7(), { batch_id: id, batch_item: job.item }))
+      const rows = jobs.map((job) => toRow(job, uuidv7(), { id, item: job.item }))
       return store(commitBatch, submitter, { id, key, rows })
     }
   }

@@ -12,13 +12,16 @@ export interface Dispatched {
   later: boolean
 }
 
+interface Delivery {
+  id: string
+  /** Of its jobs. */
+  ids: string[]
+}
+
 export interface Deliveries {
   /** Delivery id by job id. */
   byRow: Map<string, string>
-  /** Job ids by delivery id, by queue. */
-  byQueue: Map<string, Map<string, string[]>>
-  /** Ids of the jobs that were not there before: only those are sent. */
-  inserted: Set<string>
+  byQueue: Map<string, Delivery[]>
 }
 
 export interface DispatchOptions {
@@ -32,32 +35,28 @@ export function createDispatch({ app, typeOf, load }: DispatchOptions) {
     /** Rows of one type that are committed together travel together, cut to the type's batch. */
     plan(rows: Dispatched[]): Deliveries {
       const byRow = new Map<string, string>()
-      const byQueue = new Map<string, Map<string, string[]>>()
+      const byQueue = new Map<string, Delivery[]>()
       const due = rows.filter(({ later }) => !later)
       for (const [type, ofType] of groupBy(due, (row) => row.type)) {
         const { queue, limits } = typeOf(type)
         if (!load.hasRoom(queue)) continue // the relay brings them, oldest first
-        const deliveries = byQueue.get(queue) ?? new Map<string, string[]>()
+        const deliveries = byQueue.get(queue) ?? []
         byQueue.set(queue, deliveries)
         for (let i = 0; i < ofType.length; i += limits.batch) {
           const ids = ofType.slice(i, i + limits.batch).map(({ id }) => id)
-          const deliveryId = uuidv7()
-          deliveries.set(deliveryId, ids)
-          for (const id of ids) byRow.set(id, deliveryId)
+          const delivery = { id: uuidv7(), ids }
+          deliveries.push(delivery)
+          for (const id of ids) byRow.set(id, delivery.id)
         }
       }
-      return { byRow, byQueue, inserted: new Set() }
+      return { byRow, byQueue }
     },
 
     /** Hands them to Redis; nobody waits for that. */
-    send({ byQueue, inserted }: Deliveries): void {
+    send({ byQueue }: Deliveries): void {
       for (const [queue, deliveries] of byQueue) {
-        const outgoing = [...deliveries]
-          .map(([id, ids]) => ({ id, ids: ids.filter((job) => inserted.has(job)) }))
-          .filter(({ ids }) => ids.length)
-        if (!outgoing.length) continue
-        load.noteSent(queue, outgoing.length)
-        app.queue.push(queue, outgoing).catch((error) => {
+        load.noteSent(queue, deliveries.length)
+        app.queue.push(queue, deliveries).catch((error) => {
           app.log.warn({ err: error, queue }, 'a delivery did not reach Redis; the relay brings it')
         })
       }

@@ -14,8 +14,10 @@ import { type Lease, type LostLease, renewLeases } from './queries/leases.js'
 import { type JobFilter, type JobPage, listJobs } from './queries/list.js'
 import {
   type AttemptRow,
+  type End,
   findAttempts,
   findBatch,
+  findEnds,
   findJobStatus,
   findJobs,
   findProgress,
@@ -25,7 +27,7 @@ import {
 import { cancelJob, type DeadFilter, type DeadJob, findReplayable, forgetResult } from './queries/repair.js'
 import { createRelay } from './relay.js'
 
-export type { Accepted, JobFilter, JobRow, NewJob, Progress }
+export type { Accepted, End, JobFilter, JobRow, NewJob, Progress }
 
 type IdempotencyKey = ReturnType<FastifyInstance['idempotency']['readKey']>
 
@@ -53,6 +55,8 @@ declare module 'fastify' {
       find: (id: string) => Promise<JobRow | undefined>
       /** How far a job is; cheap for many that ask at once. */
       findProgress: (id: string) => Promise<Progress | undefined>
+      /** The same with its result, and nothing else of what it carries. */
+      findEnd: (id: string) => Promise<End | undefined>
       /** A batch's jobs, in the order in which they were sent. */
       findBatch: (batchId: string) => ReturnType<typeof findBatch>
       /** A job's attempts that did not succeed. */
@@ -112,6 +116,7 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
     ...createAccept({ app, registry, load, process: randomUUID() }),
     find: app.groupRead(findJobs),
     findProgress: app.groupRead(findProgress),
+    findEnd: app.groupRead(findEnds),
     findBatch: (batchId) => findBatch(app.pg, batchId),
     findAttempts: (id) => findAttempts(app.pg, id),
     list: (filter, limit) => listJobs(app.pg, filter, limit),

@@ -23,6 +23,7 @@ async function pages(app: FastifyInstance, { name, loaderioToken }: PagesOptions
   const views = sourceFolder('views')
   const asset = await serveAssets(app)
   const common = { name, asset, isoTime, showTime }
+  app.decorateReply('locals', null) // nobody uses them, and the library would make some for each request
   await app.register(view, { engine: { eta: new Eta({ views, cache: true }) }, templates: views, production: true })
   app.decorateReply('page', function (this: FastifyReply, template: string, data: Record<string, unknown>) {
     const { principal } = this.request

@@ -81,7 +81,8 @@ function readWrite(request: FastifyRequest): TaskWrite {
   return { id, owner: ownerOf(request), versions: readVersions(ifMatch), excluded: readExcluded(ifNoneMatch) }
 }
 
-const answer = (reply: FastifyReply, task: TaskRow) => reply.header('etag', etagOf(task)).send(task)
+const answer = (reply: FastifyReply, task: TaskRow) =>
+  reply.header('etag', etagOf(task)).type('application/json; charset=utf-8').send(task.json)
 
 export default fp(tasks, {
   name: 'tasks',

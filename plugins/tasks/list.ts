@@ -7,7 +7,6 @@ import { listTasks, type Owner } from './queries.js'
 /** Under which name an owner's first page is kept. */
 export const listKey = (owner: Owner) => (owner === null ? 'tasks:list' : `tasks:list:${owner}`)
 
-const JSON_TYPE = 'application/json; charset=utf-8'
 /** How kept bytes begin: with where the answer was read and where the next page begins. */
 const CACHED = '{"source":"redis-cache"'
 const FRESH = Buffer.from('{"source":"postgres"')
@@ -15,14 +14,14 @@ const NEXT = /^\{"source":"[a-z-]+","next":(\d+),/
 
 type Page = Awaited<ReturnType<typeof listTasks>>
 
-const write = ({ next, items }: Page) => `${CACHED},"next":${next},"items":${JSON.stringify(items)}}`
+const write = ({ next, items }: Page) => `${CACHED},"next":${next},"items":[${items.map(({ json }) => json).join()}]}`
 
 /** Answers a page. @param owner whose tasks */
 export function answerList(app: FastifyInstance, ttlMs: number, ownerOf: (request: FastifyRequest) => Owner) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const owner = ownerOf(request)
     const { limit, ...filter } = request.query as ListQuery
-    reply.header('content-type', JSON_TYPE).header('cache-control', 'private, no-cache')
+    reply.type('application/json; charset=utf-8').header('cache-control', 'private, no-cache')
     if (limit !== DEFAULT_LIMIT || Object.keys(filter).length) {
       const text = write(await listTasks(app.pg, owner, filter, limit))
       return send(request, reply, asFresh(Buffer.from(text)))

@@ -1,5 +1,6 @@
 /** SQL of the accept. */
 import type { PoolClient } from 'pg'
+import { arrayOf } from './id-text.js'
 
 interface InsertJobs {
   rows: { id: string; json: string }[]
@@ -8,9 +9,9 @@ interface InsertJobs {
   process: string
 }
 
-/** Inserts jobs and counts them for the balance; answers the ids that were not there before. */
-export async function insertJobs(client: PoolClient, { rows, deliveryOf, process }: InsertJobs): Promise<Set<string>> {
-  const result = await client.query<{ id: string }>({
+/** Inserts jobs and counts them for the balance; answers how many were not there before. */
+export async function insertJobs(client: PoolClient, { rows, deliveryOf, process }: InsertJobs): Promise<number> {
+  const result = await client.query<{ jobs: number }>({
     name: 'accept_jobs',
     text: `with accepted as (
              insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
@@ -27,14 +28,18 @@ export async function insertJobs(client: PoolClient, { rows, deliveryOf, process
                     ) as given (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, owner_id, trace,
                                 run_at, expires_at, replay_of, batch_id, batch_item, delivery_id)
              on conflict (id) do nothing
-             returning id
+             returning 1
            ), counted as (
              insert into accept_counts (process, jobs)
              select $3::uuid, count(*) from accepted having count(*) > 0
              on conflict (process) do update set jobs = accept_counts.jobs + excluded.jobs, updated_at = now()
            )
-           select id from accepted`,
-    values: [`[${rows.map(({ json }) => json).join()}]`, rows.map(({ id }) => deliveryOf.get(id) ?? null), process]
+           select count(*)::int as jobs from accepted`,
+    values: [
+      `[${rows.map(({ json }) => json).join()}]`,
+      arrayOf(rows.map(({ id }) => deliveryOf.get(id) ?? null)),
+      process
+    ]
   })
-  return new Set(result.rows.map(({ id }) => id))
+  return result.rows[0]?.jobs ?? 0
 }

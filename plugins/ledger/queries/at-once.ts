@@ -1,7 +1,7 @@
 /** SQL of the jobs that are claimed and finished in one transaction. */
 import type { PoolClient, QueryConfig } from 'pg'
 import type { Job } from './attempts.js'
-import { objectById } from './object-by-id.js'
+import { arrayOf, objectById } from './id-text.js'
 import { IS_QUEUED } from './states.js'
 
 /** A job of which no attempt was made yet, locked until the transaction ends. */
@@ -17,7 +17,7 @@ export async function lockFresh(client: PoolClient, deliveries: { id: string; id
             where id = any($1::uuid[]) and delivery_id = any($2::uuid[]) and ${IS_QUEUED}
               and run_at <= now() and (expires_at is null or expires_at > now()) and attempts = 0 and not suspect
               for update`,
-    values: [deliveries.flatMap(({ ids }) => ids), deliveries.map(({ id }) => id)]
+    values: [arrayOf(deliveries.flatMap(({ ids }) => ids)), arrayOf(deliveries.map(({ id }) => id))]
   })
   return rows
 }
@@ -29,5 +29,5 @@ export const finishLocked = (done: { job: LockedJob; result: unknown }[]): Query
             set state = 'succeeded', result = nullif($2::jsonb -> jobs.id::text, 'null'), attempts = 1, progress = 100,
                 version = version + 1, started_at = now(), finished_at = clock_timestamp()
           where jobs.id = any($1::uuid[])`,
-  values: [done.map(({ job }) => job.id), objectById(done.map(({ job, result }) => [job.id, result]))]
+  values: [arrayOf(done.map(({ job }) => job.id)), objectById(done.map(({ job, result }) => [job.id, result]))]
 })

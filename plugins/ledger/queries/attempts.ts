@@ -3,7 +3,7 @@
  * rows are found by `id = any(…)` alone and what belongs to each comes as one JSON object, for a join's plan, made while the table
  * was small, may go through the whole table ever after.
  */
-import { objectById } from './object-by-id.js'
+import { objectById } from './id-text.js'
 import { IS_ACTIVE } from './states.js'
 
 /** A job as who runs it sees it. */

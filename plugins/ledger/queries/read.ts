@@ -1,6 +1,7 @@
 /** SQL that only reads: jobs as their owners see them, and how many are open. */
 import type { Pool } from 'pg'
 import type { Attempt, Job, JobState, JobStatus } from '#schema/job'
+import { arrayOf } from './id-text.js'
 
 type Queryable = Pick<Pool, 'query'>
 
@@ -39,12 +40,26 @@ export async function findJobs(db: Queryable, ids: string[]): Promise<Map<string
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+/** How far a job is. */
 export interface Progress {
   id: string
   status: JobState
   version: number
   progress: number | null
   attempts: number
+}
+
+/** How far a job is, and what whoever waits for its end is answered. */
+export type End = Progress & Pick<JobRow, 'result' | 'error' | 'forgotten_at'>
+
+export async function findEnds(db: Queryable, ids: string[]): Promise<Map<string, End>> {
+  const { rows } = await db.query<End>({
+    name: 'find_ends',
+    text: `select id, state as status, version, progress, attempts, result, error, forgotten_at
+             from jobs where id = any($1::uuid[])`,
+    values: [arrayOf(ids)]
+  })
+  return new Map(rows.map((row) => [row.id, row]))
 }
 
 /** What becomes of jobs, without what they carry. */

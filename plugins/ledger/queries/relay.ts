@@ -1,8 +1,8 @@
 /** SQL of the relay: what waits, what was given up, whose turn it is. Times are the database's clock. */
 import type { PoolClient } from 'pg'
 import type { JobState } from '#schema/job'
+import { objectById } from './id-text.js'
 import { LEASE_S } from './leases.js'
-import { objectById } from './object-by-id.js'
 import { IS_QUEUED } from './states.js'
 
 /** Rows that one statement changes at the most; the next turn goes on. */

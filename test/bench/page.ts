@@ -2,6 +2,7 @@
 
 import { CONNECTIONS } from './load.js'
 import type { Options } from './options.js'
+import { sides } from './sides.js'
 import { works } from './works.js'
 
 interface Page {
@@ -29,6 +30,8 @@ are taken round by round. Compare figures of one run only, CPU seconds first.
 - **Fastify + BullMQ**: the same with \`queue.add\` and a \`Worker\` with concurrency 50.
 - **Fastify + pg-boss**: \`boss.send\`, and \`boss.work\` in batches of 100, taken without
   pause while they come back full, else twice a second. Its time to the row is that setting, so it is not measured.
+- **The least that commits first**: no peer but a limit, that of these libraries. It commits before it answers and stores each job once, by Beeline's
+  ideas, and does nothing else: a job whose id Redis loses, or that fails, stays where it is.
 
 All peers are in \`test/bench/peers\`: one gateway and one worker process, \`NODE_ENV=production\`, a pool of 10 connections, Fastify's own
 validator with the same fields. They write no log, send no security headers and check no keys. What the plain one and
@@ -84,7 +87,7 @@ ${tables}
 ## Run it
 
 \`make bench\` needs Linux, Redis, and uses wrk and pgbench when they are on PATH (without wrk autocannon makes the load; without pgbench its limits are left out; without nginx, or its modules for Redis, what goes through it).
-In the environment: \`ROUNDS\` (3), \`SECONDS\` (8), \`JOBS\` (40000), \`ONLY=${Object.keys(works).join(',')}\`, \`SIDES=plain,bullmq,pg-boss,beeline\`,
+In the environment: \`ROUNDS\` (3), \`SECONDS\` (8), \`JOBS\` (40000), \`ONLY=${Object.keys(works).join(',')}\`, \`SIDES=${Object.keys(sides).join(',')}\`,
 \`PROFILE=folder\` for CPU profiles of Beeline's processes there and its dearest statements on the screen. A run with \`ONLY\` or \`SIDES\` prints its tables and leaves this page alone.
 `
 }

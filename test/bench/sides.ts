@@ -100,6 +100,22 @@ export const sides: Record<string, Side> = {
     countOpen: ({ database }) =>
       count(database, `select count(*)::int as n from pgboss.job where name = 'submissions' and state < 'completed'`)
   },
+  least: {
+    ...peer,
+    title: 'The least that commits first',
+    gateway: 'test/bench/peers/least/gateway.js',
+    consumer: 'test/bench/peers/least/worker.js',
+    sync: '/sync',
+    tasks: '/tasks',
+    works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency', 'tasks-list'],
+    async migrate(database) {
+      await peer.migrate(database)
+      await database.query(`
+        create table jobs (id uuid primary key, payload jsonb not null, state text not null default 'queued');
+        create index jobs_queued on jobs (id) where state = 'queued'`)
+    },
+    countOpen: ({ database }) => count(database, `select count(*)::int as n from jobs where state = 'queued'`)
+  },
   beeline: {
     title: 'Beeline',
     gateway: 'services/gateway/server.js',

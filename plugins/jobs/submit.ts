@@ -31,6 +31,7 @@ export function submitAndWait(type: JobType) {
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
       const accepted = await send(type, request, { id, awaited: watch && jobEvents.count() })
+      if (!watch && on_timeout === 'detach') return answerAccepted(request, reply, accepted)
       answerAt(reply, accepted)
       if (watch && accepted.id !== id) {
         watch.close()

@@ -1,33 +1,41 @@
-# Reads what tap printed and tells again what failed: file, tests and assertion, with the first lines of its reason. A long
-# run ends with this list, so that the end of its log is enough to know.
+# Reads what tap printed and tells again what failed: file, tests and assertion, the line, and the reason. A long run ends with
+# this list, so that the end of its log is enough to know.
 
 function depth() { match($0, /[^ ]/); return RSTART - 1 }
-function say(level, name,   line, above) {
-  line = name
-  for (above = level - 4; above >= 0; above -= 4) line = test[above] " > " line
-  print "failed: " line
+function say(level, name,   above) {
+  for (above = level - 4; above >= 0; above -= 4) name = test[above] " > " name
+  print "failed: " name
   failures++
-  reason = 9
+  place = level
+  lines = 14
 }
 
+/^Bail out!/ { print }
 /^ *# Subtest: / {
   level = depth()
   sub(/^ *# Subtest: /, "")
   test[level] = $0
   before[level] = failures
+  lines = 0
   next
 }
-/^ *(not )?ok [0-9]+/ { reason = 0 }
+/^ *ok [0-9]+/ { test[depth()] = ""; lines = 0; next }
 /^ *not ok [0-9]+/ && !/ # (TODO|SKIP)/ {
   level = depth()
   sub(/^ *not ok [0-9]+( - )?/, "")
   sub(/ #? ?time=[0-9.]+m?s.*$/, "")
+  lines = 0
   # the end of a test, whose failed assertions were told already unless it broke off without one
-  if ($0 == test[level]) {
-    test[level] = ""
-    if (failures == before[level]) say(level, $0)
-  } else say(level, $0)
+  ended = $0 == test[level]
+  if (!ended || failures == before[level]) say(level, $0)
+  if (ended) test[level] = ""
   next
 }
-reason > 0 && !/^ *(---|\.\.\.)?$/ { print substr($0, level + 1, 120); reason-- }
-/^ *\.\.\.$/ { reason = 0 }
+/^ *\.\.\.$/ { lines = 0 }
+lines > 0 && !/^ *---$/ {
+  # of what tap says of it
+  if (depth() == place + 2) wanted = $1 ~ /^(diff|error|message|code|cause|exitCode|signal|at):/ ? $1 : ""
+  if (wanted == "" || (wanted == "at:" && $1 != "lineNumber:")) next
+  print substr($0, place + 1, 120)
+  lines--
+}

@@ -55,7 +55,7 @@ declare module 'fastify' {
 }
 
 /** Look-ups of credentials are remembered so long: what is revoked opens nothing after a second. */
-const RECENT = { ttlMs: 900, most: 10_000 }
+export const RECENT = { ttlMs: 900, most: 10_000 }
 
 async function auth(app: FastifyInstance, options: AuthOptions) {
   const { apiKey, secret, issuer = 'http://localhost', sessionHours = 720, idleHours = 168, prefix = 'bq' } = options

@@ -56,8 +56,8 @@ declare module 'fastify' {
        */
       findRepeat: (key: IdempotencyKey | undefined, refusal: unknown) => Promise<Outcome>
       /**
-       * Inserts rows in one transaction, each at most once for its key. `insert` must use `on conflict (id) do nothing`,
-       * so that the same items may come again after a lost connection.
+       * Inserts rows in one transaction, each at most once for its key. `insert` sends one statement, at once, and must use `on conflict
+       * (id) do nothing`, so that the same items may come again after a lost connection.
        * @throws problem 409 `IDEMPOTENCY_KEY_IN_USE` for a lone item whose key another transaction holds
        */
       insertOnce: <Item extends Keyed>(
@@ -129,7 +129,9 @@ async function insertOnce<Item extends Keyed>(
     throw 'code' in error && error.code === LOCK_NOT_AVAILABLE ? inUse(error) : error
   })
   const winners = items.filter((item) => !item.key || taken.has(item.id))
-  await Promise.all([winners.length && insert(client, winners), client.query('commit')])
+  const inserted = winners.length ? insert(client, winners) : undefined
+  await Promise.race([inserted, undefined]) // what failed before it was sent must not leave its keys behind
+  await Promise.all([inserted, client.query('commit')])
   const losers = keyed.filter(({ id }) => !taken.has(id))
   const owners = losers.length ? await findKeys(client, losers) : new Map()
   return items.map((item) => {

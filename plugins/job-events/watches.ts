@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 
 type Ledger = Pick<FastifyInstance['ledger'], 'findEnd' | 'findProgress'>
 type End = NonNullable<Awaited<ReturnType<Ledger['findEnd']>>>
-/** How far a job is; with its result when it has just ended. */
+/** How far a job is; with its result, if it has one, after a message that an attempt has ended. */
 export type Progress = NonNullable<Awaited<ReturnType<Ledger['findProgress']>>> | End
 
 /** Pauses between two looks into the ledger: they grow from the first to the last. */

@@ -3,10 +3,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { problem } from '#schema/problem'
 
 type End = NonNullable<Awaited<ReturnType<FastifyInstance['ledger']['findEnd']>>>
-type Answerable = Pick<End, 'status' | 'result' | 'error' | 'forgotten_at'>
 
 /** @throws problem 409 `JOB_DEAD`, `JOB_CANCELLED` or `JOB_EXPIRED`, 410 `RESULT_FORGOTTEN` */
-export function answerEnd(reply: FastifyReply, { status, result, error, forgotten_at }: Answerable): FastifyReply {
+export function answerEnd(reply: FastifyReply, { status, result, error, forgotten_at }: End): FastifyReply {
   if (status === 'dead') throw problem(409, 'JOB_DEAD', `it gave up: ${error?.code}: ${error?.detail}`)
   if (status === 'cancelled') throw problem(409, 'JOB_CANCELLED', 'it was cancelled')
   if (status === 'expired') throw problem(409, 'JOB_EXPIRED', 'it waited longer than it was allowed to')

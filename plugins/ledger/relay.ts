@@ -101,7 +101,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
         queue,
         lost.map(({ id }) => id)
       )
-      app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries were lost in Redis')
+      app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries are not in Redis: their jobs are sent again')
     }
   }
 

@@ -12,7 +12,7 @@ import {
   replaceContract
 } from './contract.js'
 import { etagOf, isKnown, readExcluded, readVersions } from './etag.js'
-import { answerList } from './list.js'
+import { answerList, JSON_TYPE } from './list.js'
 import { findTasks, type Owner, type TaskRow, type TaskWrite, taskKey } from './queries.js'
 import { createWrites, noTask } from './write.js'
 
@@ -82,7 +82,7 @@ function readWrite(request: FastifyRequest): TaskWrite {
 }
 
 const answer = (reply: FastifyReply, task: TaskRow) =>
-  reply.header('etag', etagOf(task)).type('application/json; charset=utf-8').send(task.json)
+  reply.header('etag', etagOf(task)).type(JSON_TYPE).send(task.json)
 
 export default fp(tasks, {
   name: 'tasks',

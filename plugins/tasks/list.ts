@@ -7,6 +7,7 @@ import { listTasks, type Owner } from './queries.js'
 /** Under which name an owner's first page is kept. */
 export const listKey = (owner: Owner) => (owner === null ? 'tasks:list' : `tasks:list:${owner}`)
 
+export const JSON_TYPE = 'application/json; charset=utf-8'
 /** How kept bytes begin: with where the answer was read and where the next page begins. */
 const CACHED = '{"source":"redis-cache"'
 const FRESH = Buffer.from('{"source":"postgres"')
@@ -21,7 +22,7 @@ export function answerList(app: FastifyInstance, ttlMs: number, ownerOf: (reques
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const owner = ownerOf(request)
     const { limit, ...filter } = request.query as ListQuery
-    reply.type('application/json; charset=utf-8').header('cache-control', 'private, no-cache')
+    reply.type(JSON_TYPE).header('cache-control', 'private, no-cache')
     if (limit !== DEFAULT_LIMIT || Object.keys(filter).length) {
       const text = write(await listTasks(app.pg, owner, filter, limit))
       return send(request, reply, asFresh(Buffer.from(text)))

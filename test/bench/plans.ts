@@ -7,7 +7,7 @@ import { claimJobs } from '../../plugins/ledger/queries/claim.js'
 import { finishSucceeded } from '../../plugins/ledger/queries/finish.js'
 import { renewLeases } from '../../plugins/ledger/queries/leases.js'
 import { listJobs } from '../../plugins/ledger/queries/list.js'
-import { findJobs } from '../../plugins/ledger/queries/read.js'
+import { findEnds, findJobs } from '../../plugins/ledger/queries/read.js'
 import { expireJobs, findDeliveries, findUndelivered, returnLapsed } from '../../plugins/ledger/queries/relay.js'
 
 export interface Plan {
@@ -32,6 +32,7 @@ const STATEMENTS: Record<string, (client: PoolClient) => Promise<unknown>> = {
   'relay: lapsed leases': (client) => returnLapsed(client),
   'relay: what expired': (client) => expireJobs(client),
   'read a job': (client) => findJobs(client, [ID]),
+  'read the end of one': (client) => findEnds(client, [ID]),
   'list, newest first': (client) => listJobs(client, {}, 50),
   'list, the dead': (client) => listJobs(client, { state: 'dead' }, 50),
   'list, one owner': (client) => listJobs(client, { ownerId: ID }, 50)

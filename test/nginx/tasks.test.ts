@@ -191,7 +191,7 @@ t.test('B19 switched on, nginx answers the list straight from Redis', { skip: wi
     t.strictSame([...(await ask())], ['BYPASS'])
     const alone = Date.now()
     for (let i = 0; i < 30; i++) t.equal((await list()).from, 'BYPASS')
-    t.ok(Date.now() - alone < 3_000, `it is left alone for a while: 30 took ${Date.now() - alone} ms`)
+    t.ok(Date.now() - alone < 15_000, `it is left alone for a while: 30 took ${Date.now() - alone} ms`)
     await redis.thaw()
     await eventually(async () => assert.deepEqual([...(await ask())], ['REDIS']), { pause: 500 })
   })

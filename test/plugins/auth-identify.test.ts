@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import { createIdentify } from '../../plugins/auth/identify.js'
+import { RECENT } from '../../plugins/auth/index.js'
 
 const TOKEN = 'a-token'
 const session = { kind: 'tokens', userId: 'ada', role: 'user', scopes: ['read'] }
@@ -28,4 +29,8 @@ t.test('a token that is shown in ever longer ways is good, and takes no memory',
   t.equal(read, 1, 'the usual way is known from the second time on')
   for (let i = 0; i < 3; i++) t.match(await show(8_000), { userId: 'ada' })
   t.equal(read, 4, 'the other is not kept')
+})
+
+t.test('what was looked up is used for less than a second: so soon a revoked credential opens nothing', async (t) => {
+  t.ok(RECENT.ttlMs < 1_000)
 })

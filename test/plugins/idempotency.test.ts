@@ -209,3 +209,22 @@ t.test('a key that is forgotten just as it is looked for is no success', async (
   t.ok(outcome)
   t.throws(() => outcome && app.idempotency.settle(outcome), { code: 'IDEMPOTENCY_KEY_IN_USE', statusCode: 409 })
 })
+
+t.test('a key is not kept for a row that could not even be sent', async (t) => {
+  const app = createApp(t)
+  app.register(database, { url: stack.env.DATABASE_URL ?? '', onUnfit: (error) => void t.fail(error.message) })
+  app.register(idempotency, {})
+  await app.ready()
+  const client = await app.pg.connect()
+  const item = {
+    id: randomUUID(),
+    key: { scope: 'anon POST /sync/contact', key: 'unsent', hash: 'ab'.repeat(32) }
+  }
+  const insert = async () => {
+    throw new Error('before the statement')
+  }
+  await t.rejects(app.idempotency.insertOnce(client, 'submission', [item], insert), { message: 'before the statement' })
+  await client.query('rollback') // after all that was sent before
+  client.release()
+  t.strictSame(await stack.sql(`select key from idempotency_keys where key = 'unsent'`), [])
+})

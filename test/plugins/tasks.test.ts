@@ -117,7 +117,9 @@ t.test('PATCH changes what is given and leaves the rest', async (t) => {
   const { id } = await add({ title: 'Paint', description: 'white' })
   const patch = (body: object) => send('PATCH', `/api/tasks/${id}`, body)
   t.match(await (await patch({ 'is done': true })).json(), { title: 'Paint', description: 'white', is_done: true })
-  t.match(await (await patch({ description: '' })).json(), { title: 'Paint', description: '', version: 3 })
+  const changed = await (await patch({ description: '' })).json()
+  t.match(changed, { title: 'Paint', description: '', version: 3 })
+  t.ok(Value.Check(Task, changed), 'it fits its schema')
   for (const body of [{}, { title: '' }, { title: null }, { id: 5 }, { version: 9 }, { owner_id: null }, []]) {
     t.equal((await patch(body)).status, 422, JSON.stringify(body))
   }

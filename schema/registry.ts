@@ -134,8 +134,7 @@ function withForms(check: Check, forms: ReadonlyMap<string, Form>): Pick<JobType
     if (!form) return { errors: [{ pointer: '/form', detail: `is not a known form: ${payload.form}` }] }
     const { errors } = form.check(payload.data)
     // whoever sends a version does not choose it
-    if (errors) return { errors: errors.map(inData) }
-    return { value: { form: payload.form, data: payload.data, form_version: form.version } }
+    return errors ? { errors: errors.map(inData) } : { value: { ...payload, form_version: form.version } }
   }
   const withPayload = (then: (payload: SubmissionPayload) => Checked<unknown>): Check => {
     return (given) => {

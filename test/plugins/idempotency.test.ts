@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import database from '#plugins/database'
 import idempotency from '#plugins/idempotency'
 import { createApp } from '../helpers/app.js'
@@ -179,12 +179,18 @@ t.test(
   }
 )
 
-t.test('a key that is forgotten just as it is looked for is no success', async (t) => {
+/** The plugin alone, and a connection. */
+async function createAlone(t: Test) {
   const app = createApp(t)
   app.register(database, { url: stack.env.DATABASE_URL ?? '', onUnfit: (error) => void t.fail(error.message) })
   app.register(idempotency, {})
   await app.ready()
   const client = await app.pg.connect()
+  return { app, client }
+}
+
+t.test('a key that is forgotten just as it is looked for is no success', async (t) => {
+  const { app, client } = await createAlone(t)
   t.teardown(() => client.release())
   const item = (id: string) => ({
     id,
@@ -211,11 +217,7 @@ t.test('a key that is forgotten just as it is looked for is no success', async (
 })
 
 t.test('a key is not kept for a row that could not even be sent', async (t) => {
-  const app = createApp(t)
-  app.register(database, { url: stack.env.DATABASE_URL ?? '', onUnfit: (error) => void t.fail(error.message) })
-  app.register(idempotency, {})
-  await app.ready()
-  const client = await app.pg.connect()
+  const { app, client } = await createAlone(t)
   const item = {
     id: randomUUID(),
     key: { scope: 'anon POST /sync/contact', key: 'unsent', hash: 'ab'.repeat(32) }

@@ -120,6 +120,8 @@ t.test('PATCH changes what is given and leaves the rest', async (t) => {
   const changed = await (await patch({ description: '' })).json()
   t.match(changed, { title: 'Paint', description: '', version: 3 })
   t.ok(Value.Check(Task, changed), 'it fits its schema')
+  const [row] = await sql<{ updated_at: Date }>('select updated_at from tasks where id = $1', [id])
+  t.equal(Object(changed).updated_at, row?.updated_at.toISOString(), 'its times as JavaScript writes them')
   for (const body of [{}, { title: '' }, { title: null }, { id: 5 }, { version: 9 }, { owner_id: null }, []]) {
     t.equal((await patch(body)).status, 422, JSON.stringify(body))
   }

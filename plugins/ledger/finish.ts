@@ -14,9 +14,11 @@ export type Ending =
   | { job: ClaimedJob; outcome: 'released'; delayMs: number }
 
 /** Answers the statement that writes the effects of finished jobs of one type. It may be asked again after a failed commit. */
-export type Store = (jobs: Job[], results: unknown[]) => QueryConfig
+export type Store = (jobs: DoneJob[], results: unknown[]) => QueryConfig
 /** That statement for what was done; none where nothing is written. */
-export type EffectsOf = (type: string, done: { job: Job; result: unknown }[]) => QueryConfig[]
+export type EffectsOf = (type: string, done: { job: DoneJob; result: unknown }[]) => QueryConfig[]
+/** What effects are made of. */
+type DoneJob = Pick<Job, 'id' | 'payload' | 'ownerId'>
 
 export interface FinishOptions {
   app: FastifyInstance

@@ -6,12 +6,15 @@ export interface Queryable {
   query: <Row>(query: { name?: string; text: string; values: unknown[] }) => Promise<{ rows: Row[] }>
 }
 
-/** Inserts submissions, each as JSON `{ id, form, data, owner_id }`; one that is there already stays as it is. */
+/**
+ * Inserts submissions, each as JSON `{ id, form, data, owner_id }`; one that is there already stays as it is. The list is read as
+ * jsonb, which Postgres takes apart in less time than json.
+ */
 export const insertionOf = (mode: Mode, rows: { json: string }[]): QueryConfig => ({
   name: 'insert_submissions',
   text: `insert into submissions (id, form, mode, data, owner_id)
          select id, form, $2, data, owner_id
-           from json_to_recordset($1::json) as given (id uuid, form text, data jsonb, owner_id uuid)
+           from jsonb_to_recordset($1::jsonb) as given (id uuid, form text, data jsonb, owner_id uuid)
          on conflict (id) do nothing`,
   values: [`[${rows.map(({ json }) => json).join()}]`, mode]
 })

@@ -20,7 +20,7 @@ export async function insertJobs(client: PoolClient, { rows, deliveryOf, process
                     coalesce(run_at, now()), expires_at, replay_of, batch_id, batch_item,
                     delivery_id, case when delivery_id is not null then now() end
                from rows from (
-                      json_to_recordset($1::json) as (
+                      jsonb_to_recordset($1::jsonb) as (
                         id uuid, type text, queue text, payload jsonb, schema_version integer, max_attempts integer,
                         timeout_ms integer, submitter text, owner_id uuid, trace text, run_at timestamptz,
                         expires_at timestamptz, replay_of uuid, batch_id uuid, batch_item integer),

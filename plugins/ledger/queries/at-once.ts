@@ -4,15 +4,14 @@ import type { Job } from './attempts.js'
 import { arrayOf, objectById } from './id-text.js'
 import { IS_QUEUED } from './states.js'
 
-/** A job of which no attempt was made yet, locked until the transaction ends. */
-export type LockedJob = Job
+/** A job of which no attempt was made yet, locked until the transaction ends; only what its check and its effects need. */
+export type LockedJob = Pick<Job, 'id' | 'deliveryId' | 'type' | 'payload' | 'schemaVersion' | 'ownerId'>
 
 /** Locks those that these very deliveries carry, that are queued, due and not expired, and that nobody tried yet. */
 export async function lockFresh(client: PoolClient, deliveries: { id: string; ids: string[] }[]): Promise<LockedJob[]> {
   const { rows } = await client.query<LockedJob>({
     name: 'lock_fresh',
-    text: `select id, delivery_id as "deliveryId", type, payload, schema_version as "schemaVersion", 1 as attempts,
-                  max_attempts as "maxAttempts", timeout_ms as "timeoutMs", trace, owner_id as "ownerId"
+    text: `select id, delivery_id as "deliveryId", type, payload, schema_version as "schemaVersion", owner_id as "ownerId"
              from jobs
             where id = any($1::uuid[]) and delivery_id = any($2::uuid[]) and ${IS_QUEUED}
               and run_at <= now() and (expires_at is null or expires_at > now()) and attempts = 0 and not suspect

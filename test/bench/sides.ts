@@ -107,7 +107,7 @@ export const sides: Record<string, Side> = {
     consumer: 'test/bench/peers/least/worker.js',
     sync: '/sync',
     tasks: '/tasks',
-    works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency', 'tasks-list'],
+    works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency', 'tasks-list', 'tasks-read'],
     async migrate(database) {
       await peer.migrate(database)
       await database.query(`

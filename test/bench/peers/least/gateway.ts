@@ -19,9 +19,9 @@ interface Item {
   json: string
 }
 
-/** Calls that come while a commit is in flight share the next one. */
-function group(write: (items: Item[]) => Promise<unknown>) {
-  let waiting: { item: Item; resolve: () => void; reject: (error: unknown) => void }[] = []
+/** Calls that come while a statement is in flight share the next one; each is answered its place in the results, if there are any. */
+function group<Asked, Answer>(send: (asked: Asked[]) => Promise<Answer[] | undefined>) {
+  let waiting: { item: Asked; resolve: (answer?: Answer) => void; reject: (error: unknown) => void }[] = []
   let busy = false
   async function drain() {
     busy = true
@@ -29,16 +29,16 @@ function group(write: (items: Item[]) => Promise<unknown>) {
       const taken = waiting
       waiting = []
       try {
-        await write(taken.map(({ item }) => item))
-        for (const { resolve } of taken) resolve()
+        const answers = await send(taken.map(({ item }) => item))
+        for (const [i, { resolve }] of taken.entries()) resolve(answers?.[i])
       } catch (error) {
         for (const { reject } of taken) reject(error)
       }
     }
     busy = false
   }
-  return (item: Item) =>
-    new Promise<void>((resolve, reject) => {
+  return (item: Asked) =>
+    new Promise<Answer | undefined>((resolve, reject) => {
       waiting.push({ item, resolve, reject })
       if (!busy) void drain()
     })
@@ -46,22 +46,24 @@ function group(write: (items: Item[]) => Promise<unknown>) {
 
 const asArray = (items: Item[]) => `[${items.map(({ json }) => json).join()}]`
 
-const store = group((items) =>
-  pool.query({
+const store = group<Item, never>(async (items) => {
+  await pool.query({
     name: 'store',
     text: `insert into submissions (id, form, mode, data)
-           select id, 'contact', 'sync', data from json_to_recordset($1::json) as given (id uuid, data jsonb)`,
+           select id, 'contact', 'sync', data from jsonb_to_recordset($1::jsonb) as given (id uuid, data jsonb)`,
     values: [asArray(items)]
   })
-)
+  return undefined
+})
 
-const accept = group(async (items) => {
+const accept = group<Item, never>(async (items) => {
   await pool.query({
     name: 'accept',
-    text: `insert into jobs (id, payload) select id, data from json_to_recordset($1::json) as given (id uuid, data jsonb)`,
+    text: `insert into jobs (id, payload) select id, data from jsonb_to_recordset($1::jsonb) as given (id uuid, data jsonb)`,
     values: [asArray(items)]
   })
   void redis.lpush('least:waiting', items.map(({ id }) => id).join())
+  return undefined
 })
 
 app.post('/sync', { schema: { body: contact } }, async (request, reply) => {
@@ -100,6 +102,22 @@ app.get('/tasks', async (_request, reply) => {
   })
   await version
   return reply.header('content-type', 'application/json; charset=utf-8').send(LIST)
+})
+
+const findTask = group<number, string | undefined>(async (ids) => {
+  const { rows } = await pool.query<{ id: number; json: string }>({
+    name: 'find',
+    text: `select id, row_to_json(tasks)::text as json from tasks where id = any($1::int[])`,
+    values: [ids]
+  })
+  const found = new Map(rows.map(({ id, json }) => [id, json]))
+  return ids.map((id) => found.get(id))
+})
+
+app.get('/tasks/:id', async (request, reply) => {
+  const json = await findTask(Number(Object(request.params).id))
+  if (!json) return reply.code(404).send()
+  return reply.header('content-type', 'application/json; charset=utf-8').send(json)
 })
 
 process.once('SIGTERM', async () => {

@@ -1,6 +1,7 @@
 /** The one validator: the gateway's validator compiler and the consumer's payload check both call it. */
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import Format from 'typebox/format'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
 import { decodeText } from './decode-text.js'
@@ -8,6 +9,13 @@ import { describe, escapePointer } from './fault-text.js'
 import type { Fault } from './problem.js'
 
 Settings.Set({ maxErrors: 100 })
+
+// a moment that JavaScript and Postgres can keep: no leap second, no year 0 or 10000
+Format.Set('date-time', (text) => {
+  if (!Format.IsDateTime(text)) return false
+  const year = new Date(text).getUTCFullYear() // NaN is neither
+  return year >= 1 && year <= 9_999
+})
 
 export type Checked<T> = { value: T; errors?: undefined } | { value?: undefined; errors: Fault[] }
 

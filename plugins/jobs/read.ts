@@ -14,7 +14,8 @@ export async function readResult(request: FastifyRequest, reply: FastifyReply) {
   if (forget) refuseToForget(request)
   const job = await findAsked(request)
   if (isOpen(job.status)) return answerOpen(reply, job.id, job.status)
-  if (forget && job.status === 'succeeded' && !job.forgotten_at) {
+  // a HEAD request, which the same route answers, reads nothing
+  if (forget && request.method === 'GET' && job.status === 'succeeded' && !job.forgotten_at) {
     // only when the whole answer has left: an answer that broke off can be asked for again
     reply.raw.once('finish', () => {
       ledger

@@ -7,6 +7,9 @@ import { answerEnd } from './end.js'
 import { find, isOpen } from './find.js'
 import { readPreference } from './prefer.js'
 
+/** The last moment that is written with four digits of its year. */
+const LAST_MS = Date.UTC(9_999, 11, 31, 23, 59, 59, 999)
+
 type NewJob = Parameters<FastifyInstance['ledger']['accept']>[0]
 type Wait = Pick<NewJob, 'id' | 'awaited'>
 
@@ -72,6 +75,8 @@ async function send(type: JobType, request: FastifyRequest, wait?: Wait) {
 export function newJob(type: JobType, request: FastifyRequest, payload: unknown, wait?: Wait): NewJob {
   const { run_at, expires_in, timeout } = request.query as Timing
   const runAt = run_at === undefined ? undefined : new Date(run_at)
+  // counted from when it may begin
+  const expiresMs = expires_in && Math.max(runAt?.getTime() ?? 0, Date.now()) + expires_in * 1_000
   return {
     type: type.name,
     payload,
@@ -81,9 +86,7 @@ export function newJob(type: JobType, request: FastifyRequest, payload: unknown,
     id: wait?.id,
     awaited: wait?.awaited,
     runAt,
-    // counted from when it may begin
-    expiresAt:
-      expires_in === undefined ? undefined : new Date(Math.max(runAt?.getTime() ?? 0, Date.now()) + expires_in * 1_000),
+    expiresAt: expiresMs ? new Date(Math.min(expiresMs, LAST_MS)) : undefined,
     timeoutMs: timeout === undefined ? undefined : Math.round(timeout * 1_000)
   }
 }

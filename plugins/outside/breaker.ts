@@ -9,6 +9,8 @@ export interface BreakerOptions {
   failures?: number
   /** Time that it stays open, in ms. Default 30,000. */
   openMs?: number
+  /** Time that a trial may take, in ms: the others come back when it must be over. Default 10,000, as long as a whole call. */
+  trialMs?: number
   /** Hosts that are remembered; those not called for longest are forgotten. Default 1000. */
   mostHosts?: number
   /** A monotonic clock, in ms. */
@@ -17,9 +19,8 @@ export interface BreakerOptions {
 
 interface State {
   failed: number
+  /** Until when nobody calls but who tries. */
   openUntil: number
-  /** A trial is on its way. */
-  trying: boolean
 }
 
 export interface Breaker {
@@ -28,7 +29,8 @@ export interface Breaker {
 }
 
 export function createBreaker(options: BreakerOptions = {}): Breaker {
-  const { failures = 5, openMs = 30_000, mostHosts = 1_000, now = () => performance.now() } = options
+  const { failures = 5, openMs = 30_000, trialMs = 10_000, mostHosts = 1_000 } = options
+  const { now = () => performance.now() } = options
   const states = new Map<string, State>()
 
   /** Answers whether this is the one trial after the pause. */
@@ -36,11 +38,11 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
     const trial = state.failed >= failures
     if (trial) {
       const left = state.openUntil - now()
-      if (left > 0 || state.trying)
+      if (left > 0)
         throw passing('BREAKER_OPEN', 'this host failed too often: it is left alone for a while', {
           retryInMs: Math.max(Math.ceil(left), 1_000)
         })
-      state.trying = true
+      state.openUntil = now() + trialMs
     }
     // the last called is the last forgotten
     states.delete(host)
@@ -52,7 +54,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
 
   return {
     async run(host, work, isFailure) {
-      const state = states.get(host) ?? { failed: 0, openUntil: 0, trying: false }
+      const state = states.get(host) ?? { failed: 0, openUntil: 0 }
       const trial = enter(host, state)
       try {
         const result = await work()
@@ -62,10 +64,8 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
         if (isFailure(error)) {
           state.failed += 1
           state.openUntil = now() + openMs
-        }
+        } else if (trial) state.openUntil = now() // it told nothing: the next one tries
         throw error
-      } finally {
-        if (trial) state.trying = false
       }
     }
   }

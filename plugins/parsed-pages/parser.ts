@@ -51,12 +51,34 @@ export function createParser({ threads = 2, mostMs = 8_000, mostMb = 160 }: Pars
     return thread
   }
 
+  /** Waits for a turn. @throws the signal's reason, at once */
+  function untilFree(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      const leave = () => {
+        waiting.splice(waiting.indexOf(wake), 1)
+        reject(signal?.reason)
+      }
+      waiting.push(wake)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
   async function run(task: Task, signal?: AbortSignal): Promise<unknown> {
-    while (running >= threads) await new Promise<void>((resolve) => waiting.push(resolve))
+    signal?.throwIfAborted()
+    while (running >= threads) await untilFree(signal)
     running += 1
     try {
-      signal?.throwIfAborted()
       const thread = idle.pop() ?? (await open())
+      // while it started, or a turn came: from now on the task listens for itself
+      if (signal?.aborted) {
+        thread.unref()
+        idle.push(thread)
+        throw signal.reason
+      }
       thread.ref() // an idle one keeps no process alive
       const answer = await ask(thread, task, { mostMs, ...(signal && { signal }) }).catch(async (error) => {
         await thread.terminate()

@@ -56,6 +56,9 @@ t.test('D20 a result is kept; with forget=true it goes once its answer was writt
   const { body } = await api.get(path)
   t.match(body, { run: UUID })
   t.same((await api.get(path)).body, body, 'by default it is kept')
+  t.equal((await fetch(`${gateway.url}${path}?forget=true`, { method: 'HEAD', headers: KEY })).status, 200)
+  await sleep(300)
+  t.same((await api.get(path)).body, body, 'a HEAD request has read nothing')
   t.same((await api.get(`${path}?forget=true`)).body, body)
   await eventually(async () => assert.equal((await api.get(path)).status, 410))
   t.match(await api.get(`${path}?forget=true`), { status: 410, body: { code: 'RESULT_FORGOTTEN' } })
@@ -173,6 +176,9 @@ t.test('run_at, expires_in and timeout hold, within the limits of the type', asy
     '?expires_in=0',
     '?expires_in=x',
     '?run_at=tomorrow',
+    '?run_at=0000-01-01T00:00:00Z',
+    '?run_at=9999-12-31T23:59:59-23:59',
+    '?run_at=2099-06-30T23:59:60Z',
     '?priority=1'
   ]) {
     t.match(

@@ -64,7 +64,7 @@ t.test(
     const other = await startSite(t, (_, response) => response.end())
     const { request, fail } = await createOutside(t, {
       allow: [site, other].map(allow).join(),
-      breaker: { failures: 3, openMs: 10_000, now: () => now }
+      breaker: { failures: 3, openMs: 10_000, trialMs: 5_000, now: () => now }
     })
     const open = async () => {
       const before = site.requests.length
@@ -86,7 +86,11 @@ t.test(
     healthy = true
     const [trial, beside] = await Promise.allSettled([request(site.url), request(site.url)])
     t.equal(trial.status, 'fulfilled')
-    t.match(beside, { status: 'rejected', reason: { code: 'BREAKER_OPEN' } }, 'one trial at a time')
+    t.match(
+      beside,
+      { status: 'rejected', reason: { code: 'BREAKER_OPEN', retryInMs: 5_000 } },
+      'one trial at a time; the others come back when it must be over'
+    )
     t.equal((await request(site.url)).status, 200)
 
     healthy = false

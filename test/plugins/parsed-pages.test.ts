@@ -218,6 +218,30 @@ t.test('a page made to take minutes is given up, and the event loop does not wai
   t.match(await parser.extract({ html: '<title>T</title>' }), { title: 'T' })
 })
 
+t.test('what is aborted while it waits for a thread ends at once', async (t) => {
+  const parser = createParser({ threads: 1, mostMs: 3_000 })
+  t.teardown(() => parser.close())
+  const ended: string[] = []
+  const long = parser
+    .extract({ html: '<div>'.repeat(100_000) + '</x>'.repeat(100_000) })
+    .catch(() => ended.push('the one before it'))
+  const controller = new AbortController()
+  const short = parser.extract({ html: 'x' }, controller.signal).catch((reason) => ended.push(reason))
+  controller.abort('aborted')
+  await Promise.all([long, short])
+  t.strictSame(ended, ['aborted', 'the one before it'])
+})
+
+t.test('what is aborted while its thread starts is not parsed, and the thread is kept for the next', async (t) => {
+  const parser = createParser()
+  t.teardown(() => parser.close())
+  const controller = new AbortController()
+  const parsing = parser.extract({ html: '<title>x</title>' }, controller.signal)
+  setImmediate(() => controller.abort('aborted'))
+  t.equal(await parsing.catch((reason) => reason), 'aborted')
+  t.match(await parser.extract({ html: '<title>next</title>' }), { title: 'next' })
+})
+
 t.test('a page that takes too much memory is given up alone', async (t) => {
   const parser = createParser({ mostMb: 24, mostMs: 20_000 })
   t.teardown(parser.close)

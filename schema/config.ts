@@ -80,12 +80,7 @@ export const Config = Type.Object(
       100_000_000,
       'submissions that one user, or one anonymous address, may send in a minute, and log-ins'
     ),
-    REQUESTS_PER_MINUTE: count(
-      6_000,
-      1,
-      100_000_000,
-      'requests to the private part that one user or key may send in a minute'
-    ),
+    REQUESTS_PER_MINUTE: count(6_000, 1, 100_000_000, 'requests that one user or key may send in a minute'),
     OPEN_JOBS_PER_OWNER: count(
       1_000,
       1,

@@ -123,12 +123,12 @@ const scopeOf = (method: string | string[], { scope }: { scope?: Scope } = {}): 
  */
 export function guard(part: FastifyInstance, { optional = false } = {}): void {
   part.addHook('onRequest', optional ? part.identify : part.requireLogin)
-  if (!optional) part.addHook('onRequest', part.callLimit)
+  part.addHook('onRequest', part.callLimit)
   part.addHook('onRoute', (route) => {
     const scope = scopeOf(route.method, route.config)
     route.config = { ...route.config, scope } // so that no request works it out
     const ways: Record<string, string[]>[] = [{ oauth2: [scope] }, { bearer: [] }, { apiKey: [] }, { session: [] }]
-    const refusals = { 401: ProblemAnswer, 403: ProblemAnswer, ...(!optional && { 429: ProblemAnswer }) }
+    const refusals = { 401: ProblemAnswer, 403: ProblemAnswer, 429: ProblemAnswer }
     const response = { ...refusals, ...Object(route.schema?.response) }
     route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })

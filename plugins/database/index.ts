@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import { withSession } from './address.js'
-import { isOutage } from './faults.js'
+import { isOutage, isPassing } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
 import { createPrune, type Prune } from './prune.js'
@@ -30,6 +30,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether an error says that the database was away, so that the same may succeed later. */
     isOutage: (error: unknown) => boolean
+    /** Whether an error says that a statement lost to another one, and may succeed alone. */
+    isPassing: (error: unknown) => boolean
     /** Makes a writer whose concurrent calls share one commit. */
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
     /** Makes a look-up by key whose concurrent calls share one statement. */
@@ -76,6 +78,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
   )
 
   app.decorate('isOutage', isOutage)
+  app.decorate('isPassing', isPassing)
   const groups: { drained: () => Promise<void> }[] = []
   app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
     const onRetry = (error: unknown, items: Item[]) => {

@@ -8,7 +8,7 @@ type End = NonNullable<Awaited<ReturnType<FastifyInstance['ledger']['findEnd']>>
 export function answerEnd(reply: FastifyReply, { status, result, error, forgotten_at }: End): FastifyReply {
   if (status === 'dead') throw problem(409, 'JOB_DEAD', `it gave up: ${error?.code}: ${error?.detail}`)
   if (status === 'cancelled') throw problem(409, 'JOB_CANCELLED', 'it was cancelled')
-  if (status === 'expired') throw problem(409, 'JOB_EXPIRED', 'it waited longer than it was allowed to')
+  if (status === 'expired') throw problem(409, 'JOB_EXPIRED', 'its time was over before it was done')
   if (forgotten_at) throw problem(410, 'RESULT_FORGOTTEN', 'the result was taken away after it had been read')
   // as text: a result may be null, or of any type
   return reply.code(200).type('application/json; charset=utf-8').send(JSON.stringify(result))

@@ -8,15 +8,17 @@ export interface Preference {
   applied: string | undefined
 }
 
+/** One preference up to the comma behind it: its name, its value; quoted texts may hold commas. */
+const PREFERENCE = /([^\s,;="]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?(?:[^,"]|"(?:[^"\\]|\\.)*")*/g
+
 const NONE: Preference = { waitS: DEFAULT_WAIT_S, applied: undefined }
 
 export function readPreference(header: string | string[] | undefined): Preference {
   if (header === undefined) return NONE
   const asked = new Map<string, string>()
-  for (const part of [header].flat().join().split(',')) {
-    const [name = '', value = ''] = (part.split(';')[0] ?? '').split('=').map((text) => text.trim())
+  for (const [, name = '', value = ''] of [header].flat().join().matchAll(PREFERENCE)) {
     // the first counts
-    if (name && !asked.has(name.toLowerCase())) asked.set(name.toLowerCase(), value.replace(/^"(.*)"$/, '$1'))
+    if (!asked.has(name.toLowerCase())) asked.set(name.toLowerCase(), value.replace(/^"(.*)"$/, '$1'))
   }
   const wait = asked.get('wait')
   if (wait !== undefined && /^\d{1,9}$/.test(wait)) {

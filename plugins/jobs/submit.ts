@@ -34,19 +34,19 @@ export function submitAndWait(type: JobType) {
     reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
     try {
       const accepted = await send(type, request, { id, awaited: watch && jobEvents.count() })
-      if (!watch && on_timeout === 'detach') return answerAccepted(request, reply, accepted)
+      if (!watch) return answerAccepted(request, reply, accepted)
       answerAt(reply, accepted)
-      if (watch && accepted.id !== id) {
+      if (accepted.id !== id) {
         watch.close()
         watch = jobEvents.watch(accepted.id, 0)
       }
       for (;;) {
-        const progress = await watch?.next(until - performance.now())
+        const progress = await watch.next(until - performance.now())
         if (!progress) break
         if (isOpen(progress.status)) continue
         return answerEnd(reply, 'result' in progress ? progress : await find(request, accepted.id))
       }
-      if (on_timeout === 'revoke' && !watch?.isClosed() && (await ledger.cancel(accepted.id))) {
+      if (on_timeout === 'revoke' && !watch.isClosed() && (await ledger.cancel(accepted.id))) {
         throw problem(408, 'JOB_REVOKED', `the job did not end within ${waitS} s and was cancelled, as you asked`)
       }
       const job = await find(request, accepted.id)

@@ -67,12 +67,24 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
       lossSeen = false
       lastCheck = Date.now()
-      for (const queue of queues) await clearLost(client, queue)
+      await eachQueue((queue) => clearLost(client, queue))
       await moveRenamed(client)
     }
     let busy = false
-    for (const queue of queues) busy = (await deliver(client, queue)) || busy
+    await eachQueue(async (queue) => {
+      busy = (await deliver(client, queue)) || busy
+    })
     return busy
+  }
+
+  /** A queue whose keys in Redis are broken holds up no other one. */
+  async function eachQueue(work: (queue: string) => Promise<void>) {
+    for (const queue of queues) {
+      await work(queue).catch((error) => {
+        if (app.isOutage(error)) throw error
+        app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
+      })
+    }
   }
 
   /** Not right after an outage: those who still run their jobs renew first. */

@@ -7,7 +7,7 @@ import { createCounts } from './counts.js'
 export interface LimitsOptions {
   /** Submissions that one caller may send in a minute, and log-ins. Default 120. */
   submissionsPerMinute?: number
-  /** Requests to the private part that one caller may send in a minute. Default 6000. */
+  /** Requests that one caller who is known may send in a minute. Default 6000. */
   callsPerMinute?: number
   /** Prefix of the keys in Redis. Default 'bq'. */
   prefix?: string
@@ -19,7 +19,7 @@ declare module 'fastify' {
     submissionLimit: preValidationHookHandler
     /** The same for log-ins and refreshes, counted apart: each of them leaves a row. */
     logInLimit: preValidationHookHandler
-    /** The same for calls of the private part; after it is known who calls. */
+    /** The same for all calls of who is known: after that was found out. Strangers pass. */
     callLimit: onRequestHookHandler
   }
 }
@@ -49,12 +49,10 @@ async function limits(app: FastifyInstance, options: LimitsOptions) {
       problem(429, 'TOO_MANY_REQUESTS', 'too many log-ins from you; wait a little', { retryAfter })
     )
   )
-  app.decorate(
-    'callLimit',
-    limit('calls', callsPerMinute, (retryAfter) =>
-      problem(429, 'TOO_MANY_REQUESTS', 'too many requests from you; wait a little', { retryAfter })
-    )
+  const callLimit = limit('calls', callsPerMinute, (retryAfter) =>
+    problem(429, 'TOO_MANY_REQUESTS', 'too many requests from you; wait a little', { retryAfter })
   )
+  app.decorate('callLimit', (request, reply, done) => (request.principal ? callLimit(request, reply, done) : done()))
   app.addHook('onClose', async () => counts.stop())
 }
 

@@ -52,7 +52,7 @@ const asError = (errors: Fault[]) => Object.assign(new Error('invalid'), { valid
 
 function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: FastifyReply) {
   const { server } = request
-  const problem = { ...toProblem(error, server.isOutage), instance: request.id }
+  const problem = { ...toProblem(error, server), instance: request.id }
   if (problem.code === 'UNSUPPORTED_MEDIA_TYPE') {
     problem.detail = `send ${MEDIA_TYPES.filter((type) => server.hasContentTypeParser(type)).join(' or ')}, and name it in Content-Type`
   }

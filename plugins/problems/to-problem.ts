@@ -26,14 +26,24 @@ const KNOWN: Record<string, { status: number; code: string; detail: string }> = 
   FST_ERR_MAX_PARAM_LENGTH: { status: 414, code: 'URL_TOO_LONG', detail: 'a part of the address is too long' }
 }
 
-/** `isOutage` tells whether the error says that the database is away. */
-export function toProblem(error: Partial<FastifyError>, isOutage: (error: unknown) => boolean = () => false): Problem {
+type Tells = (error: unknown) => boolean
+
+export interface DatabaseFaults {
+  /** Tells whether an error says that the database is away. */
+  isOutage?: Tells
+  /** Tells whether an error says that a statement lost to another one, and was not done. */
+  isPassing?: Tells
+}
+
+export function toProblem(error: Partial<FastifyError>, { isOutage, isPassing }: DatabaseFaults = {}): Problem {
   const known = KNOWN[error.code ?? '']
   if (known) return problem(known.status, known.code, known.detail)
   if (error.validation) return invalid(error.validation as unknown as Fault[], error.validationContext)
   // an error with a status of its own is about the request, such as one that its client broke off
-  if (!error.statusCode && isOutage(error))
+  if (!error.statusCode && isOutage?.(error))
     return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
+  if (!error.statusCode && isPassing?.(error))
+    return problem(503, 'BUSY', 'somebody else is changing the same just now, and nothing was done; try again soon')
   const { statusCode: status = 500, code = '', message = '' } = error
   if (status < 400 || (status >= 500 && !isOurs(code))) {
     return problem(500, 'INTERNAL', 'something went wrong here; it was noted under the id of this request')

@@ -181,3 +181,17 @@ t.test('strangers are held to their submissions in a minute, known callers are n
   t.equal((await send('DELETE', '/api/tasks/1', {}, undefined, strict.url)).status, 429)
   t.equal((await send('GET', '/api/tasks', {}, undefined, strict.url)).status, 200)
 })
+
+t.test('known callers are held to their requests in a minute, where tasks are public as well', async (t) => {
+  const strict = await startGateway(t, { ...stack.env, PUBLIC_TASKS: 'true', REQUESTS_PER_MINUTE: '5' })
+  await keys.flushall()
+  for (const headers of [ada, KEY]) {
+    for (let i = 0; i < 5; i++)
+      t.equal((await send('POST', '/api/tasks', headers, { title: 'x' }, strict.url)).status, 201)
+    for (const [method, body] of [['POST', { title: 'x' }], ['GET']] as const) {
+      const answer = await send(method, '/api/tasks', headers, body, strict.url)
+      t.match(await answer.json(), { status: 429, code: 'TOO_MANY_REQUESTS' })
+    }
+  }
+  t.equal((await send('GET', '/api/tasks', {}, undefined, strict.url)).status, 200, 'strangers have other limits')
+})

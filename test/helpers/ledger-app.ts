@@ -10,17 +10,17 @@ import { createApp } from './app.js'
 import type { PostgresService } from './services.js'
 import { connect } from './stack.js'
 
-const job = (batch: number) =>
+const job = (batch: number, queue = 'work') =>
   defineJob({
     title: 'Work',
-    queue: 'work',
+    queue,
     version: 1,
     payload: Type.Object({}, { additionalProperties: false }),
     result: Type.Null(),
     limits: { maxAttempts: 2, timeoutMs: 1_000, batch, concurrency: 1 }
   })
-/** Two job types, whose deliveries hold three jobs and one. */
-export const registry = buildRegistry({ forms: {}, jobs: { short: job(3), long: job(1) } })
+/** Job types whose deliveries hold three jobs and one; and one in a queue of its own, which comes first. */
+export const registry = buildRegistry({ forms: {}, jobs: { other: job(1, 'other'), short: job(3), long: job(1) } })
 
 export interface LedgerSettings {
   /** Whether Redis answers. Default true. */

@@ -50,6 +50,23 @@ t.test('rule 7: what the relay brings together is no more than a consumer can ho
   t.strictSame(await relay(soft), [1, 1, 1], 'payloads of 3 MB that are stored in 40 kB')
 })
 
+t.test('rule 7: a queue whose keys in Redis are broken holds up no other, nor what lapsed', async (t) => {
+  const { app, ledger, pushed, accept, change, read } = await createLedger(t, postgres)
+  const [{ id: broken }, { id: sound }, { id: lapsed }] = [await accept('other'), await accept(), await accept()]
+  for (const id of [broken, sound]) await change(id, 'delivery_id = null')
+  await change(lapsed, "state = 'active', attempts = 2, lease_until = now() - interval '1 s'")
+  pushed.length = 0
+  app.queue.countWaiting = async (queue) => {
+    if (queue === 'other') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    return 0
+  }
+  ledger.relay.start()
+  await eventually(() => assert.deepEqual(pushed.at(-1)?.ids, [sound]))
+  await eventually(async () => assert.equal((await read(lapsed)).state, 'dead'))
+  await ledger.relay.stop()
+  t.match(await read(broken), { state: 'queued', delivery_id: null })
+})
+
 t.test('rule 7: what Redis lost is brought again; what it holds is left alone', async (t) => {
   const held = await createLedger(t, postgres)
   const { id } = await held.accept()

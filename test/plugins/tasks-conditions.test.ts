@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startTasks } from '../helpers/tasks.js'
 
-const { get, send, list, add, read } = await startTasks(t)
+const { sql, get, send, list, add, read } = await startTasks(t)
 
 t.test('a client that has the answer is told so with 304; a stale write is 412', async (t) => {
   const { id } = await add()
@@ -82,4 +82,20 @@ t.test('HEAD says of the list and of a task what GET would', async (t) => {
     for (const name of ['content-type', 'content-length', 'etag', 'x-cache'])
       t.equal(asked.headers.get(name), got.headers.get(name), `${path}: ${name}`)
   }
+})
+
+t.test('a write that waits too long for another one is 503, and nothing was done', async (t) => {
+  const { id } = await add()
+  await sql('begin')
+  await sql('select 1 from tasks where id = $1 for update', [id])
+  const answers = await Promise.all([
+    send('PATCH', `/api/tasks/${id}`, { title: 'x' }),
+    send('DELETE', `/api/tasks/${id}`)
+  ])
+  await sql('rollback')
+  for (const answer of answers) {
+    t.ok(answer.headers.get('retry-after'))
+    t.match(await answer.json(), { status: 503, code: 'BUSY' })
+  }
+  t.match(await read(id), { version: 1 })
 })

@@ -25,7 +25,7 @@ const Headers = Type.Object({
 const timing = ({ limits }: JobType) => ({
   run_at: Type.Optional(Type.String({ format: 'date-time', maxLength: 35, description: 'not before this time' })),
   expires_in: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 2_592_000, description: 'a job not begun after so many seconds never runs' })
+    Type.Integer({ minimum: 1, maximum: 2_592_000, description: 'after so many seconds no attempt begins any more' })
   ),
   timeout: Type.Optional(
     Type.Number({ minimum: 0.1, maximum: limits.timeoutMs / 1_000, description: 'time for one attempt, in s' })

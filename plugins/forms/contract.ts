@@ -15,7 +15,13 @@ export const pageSchema = (form: Form, hide: boolean) => ({
   summary: `Form page: ${form.title}`,
   tags,
   hide,
-  produces: ['text/html']
+  produces: ['text/html', 'application/json'],
+  response: {
+    200: {
+      description: 'the form: to fill in, or its name, words and schema',
+      content: { 'text/html': { schema: Type.String() }, 'application/json': { schema: Type.Unknown() } }
+    }
+  }
 })
 
 export const submitSchema = (form: Form, mode: Mode, hide: boolean) => ({

@@ -12,14 +12,22 @@ const strict = { additionalProperties: false }
 /** A path of ours; another is passed over. */
 const next = Type.Optional(Type.String({ maxLength: 500, description: 'where to go afterwards' }))
 
-const page = (summary: string) => ({ summary, tags, produces })
+const page = (summary: string) => ({
+  summary,
+  tags,
+  produces,
+  response: { 200: { description: 'the page', content: { 'text/html': { schema: Type.String() } } } }
+})
 const form = (summary: string, fields: Parameters<typeof Type.Object>[0]) => ({
   summary,
   tags,
   consumes,
   produces,
   body: Type.Object(fields, strict),
-  response: problems(400, 403, 413, 415, 422, 429, 503)
+  response: {
+    303: { description: 'done: where to go on', type: 'null' },
+    ...problems(400, 403, 413, 415, 422, 429, 503)
+  }
 })
 
 export const logInPageContract = {

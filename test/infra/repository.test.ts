@@ -116,3 +116,11 @@ t.test('what CI runs can be executed', async (t) => {
     t.ok((await stat(join(ROOT, name))).mode & 0o100, name)
   }
 })
+
+t.test('B18 each of the rows B2 to B14 has a test that names it', async (t) => {
+  const tests = await Promise.all(files.filter((name) => name.endsWith('.test.ts')).map(read))
+  const titles = tests
+    .flatMap((text) => [...text.matchAll(/\btest\(\s*['"`](.*)/g)].map(([, title]) => title))
+    .join('\n')
+  for (let row = 2; row <= 14; row++) t.match(titles, new RegExp(`\\bB${row}\\b`), `B${row}`)
+})

@@ -185,9 +185,16 @@ t.test('the status page tells each state, how far the job is, and looks again wh
 })
 
 t.test('E7 the API description is valid, names the forms, and is found at its old address', async (t) => {
-  const spec = (await (await get('/openapi.json')).json()) as { paths: Record<string, { post?: object }> } // validated below
+  // validated below
+  const spec = (await (await get('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { responses: object }>>
+  }
   const { valid, errors } = await new Validator().validate(spec)
   t.ok(valid, JSON.stringify(errors))
   for (const name of forms.keys()) t.ok(spec.paths[`/async/${name}`]?.post)
+  for (const [path, operations] of Object.entries(spec.paths)) {
+    for (const [method, { responses }] of Object.entries(operations))
+      t.match(Object.keys(responses).join(' '), /\b[23]\d\d\b/, `${method} ${path} says what success is`)
+  }
   t.match(await (await fetch(`${gateway.url}/api/doc`)).text(), 'swagger-ui')
 })

@@ -86,6 +86,14 @@ t.test('an attempt that takes too long is aborted, and says so', async (t) => {
   ])
 })
 
+t.test('rule 4: a result that comes although the time was over counts', async (t) => {
+  const { deliver, endings } = await createWorker(t, () => ({
+    run: (_, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve({ m: 1 })))
+  }))
+  await deliver(claimed({ n: 1 }, { timeoutMs: 50 }))
+  t.match(endings, [{ outcome: 'done', result: { m: 1 } }])
+})
+
 t.test('rule 6: a lost lease aborts its handler; progress goes with the renewals', async (t) => {
   const job = claimed({ n: 1 }, { timeoutMs: 60_000 })
   let reason: unknown

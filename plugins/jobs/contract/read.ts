@@ -17,7 +17,11 @@ export const resultContract = {
   tags,
   params: JobKey,
   querystring: Type.Object({ forget: Type.Boolean({ default: false }) }, { additionalProperties: false }),
-  response: { 202: AsyncTask, ...problems(400, 401, 403, 404, 409, 410) }
+  response: {
+    200: Type.Unknown({ description: 'the result, as its job type defines it' }),
+    202: AsyncTask,
+    ...problems(400, 401, 403, 404, 409, 410)
+  }
 }
 
 export const eventsContract = {
@@ -27,7 +31,11 @@ export const eventsContract = {
   tags,
   params: JobKey,
   produces: ['text/event-stream'],
-  response: problems(400, 401, 403, 404, 503)
+  response: {
+    200: { description: 'the events', content: { 'text/event-stream': { schema: Type.String() } } },
+    204: { description: 'nothing more will come: `Last-Event-ID` was its end', type: 'null' },
+    ...problems(400, 401, 403, 404, 503)
+  }
 }
 
 export const listContract = {

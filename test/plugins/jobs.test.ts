@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Value } from 'typebox/value'
 import bodies from '#plugins/bodies'
 import jobs from '#plugins/jobs'
@@ -12,16 +12,26 @@ import { CONTACT, idOf, startStack } from '../helpers/stack.js'
 
 const ID = '01940000-0000-7000-8000-000000000000'
 
-t.test('B20 it stands on stand-ins, and a missing one stops the start by name', async (t) => {
+/** The plugin on stand-ins, which are all that it asks of the ledger and of those who wait. */
+function createJobs(t: Test, ledger: object, jobEvents: object = {}) {
   const app = createApp(t)
   app.register(problems)
   app.register(bodies)
-  app.decorate('ledger', { find: () => Promise.resolve(undefined) } as never) // all that it asks of the ledger
-  for (const name of ['idempotency', 'jobEvents', 'submissions', 'storedPages']) app.decorate(name, {})
+  app.decorate('ledger', ledger as never) // as above
+  app.decorate('jobEvents', jobEvents as never) // as above
+  app.decorate('idempotency', { readKey: () => undefined } as never) // nobody sends a key
+  for (const name of ['submissions', 'storedPages']) app.decorate(name, {})
   app.decorate('submitterOf', () => 'ip:somebody')
   app.decorateRequest('principal', null)
   app.decorateRequest('stillHolds', async () => true)
   app.register(jobs, { registry })
+  return app
+}
+
+const WATCH = { next: async () => undefined, isClosed: () => false, close: () => {} }
+
+t.test('B20 it stands on stand-ins, and a missing one stops the start by name', async (t) => {
+  const app = createJobs(t, { find: () => Promise.resolve(undefined) })
   t.match((await app.inject(`/api/jobs/${ID}`)).json(), { status: 404, code: 'JOB_NOT_FOUND' })
 
   const bare = createApp(t)
@@ -32,24 +42,14 @@ t.test('B20 it stands on stand-ins, and a missing one stops the start by name', 
 
 t.test('rule 12: whose end is awaited is accepted with the number of those who wait, and no other', async (t) => {
   const accepted: unknown[] = []
-  const app = createApp(t)
-  app.register(problems)
-  app.register(bodies)
-  app.decorate('ledger', {
+  const ledger = {
     accept: async ({ id = ID, awaited }: { id?: string; awaited?: number }) => {
       accepted.push(awaited)
       return { id, replayed: false }
     },
     find: () => Promise.resolve(undefined)
-  } as never) // all that it asks of the ledger
-  const watch = { next: async () => undefined, isClosed: () => false, close: () => {} }
-  app.decorate('jobEvents', { count: () => 7, watch: () => watch })
-  app.decorate('idempotency', { readKey: () => undefined } as never) // nobody sends a key
-  for (const name of ['submissions', 'storedPages']) app.decorate(name, {})
-  app.decorate('submitterOf', () => 'ip:somebody')
-  app.decorateRequest('principal', null)
-  app.decorateRequest('stillHolds', async () => true)
-  app.register(jobs, { registry })
+  }
+  const app = createJobs(t, ledger, { count: () => 7, watch: () => WATCH })
   const send = (url: string, prefer?: string) =>
     app.inject({ method: 'POST', url, payload: {}, headers: { ...(prefer && { prefer }) } })
   await send('/api/jobs/short', 'wait=1')
@@ -57,6 +57,31 @@ t.test('rule 12: whose end is awaited is accepted with the number of those who w
   await send('/api/jobs/short/async')
   t.strictSame(accepted, [7, undefined, undefined])
 })
+
+t.test(
+  'rule 12: a job is watched before it is sent, for a short one may end before its commit is answered',
+  async (t) => {
+    const calls: { what: string; id: string | undefined }[] = []
+    const ledger = {
+      accept: async ({ id }: { id?: string }) => {
+        calls.push({ what: 'accept', id })
+        return { id, replayed: false }
+      },
+      find: () => Promise.resolve(undefined)
+    }
+    const watch = (id: string) => {
+      calls.push({ what: 'watch', id })
+      return WATCH
+    }
+    const app = createJobs(t, ledger, { count: () => 1, watch })
+    await app.inject({ method: 'POST', url: '/api/jobs/short', payload: {} })
+    const id = calls[0]?.id
+    t.strictSame(calls, [
+      { what: 'watch', id },
+      { what: 'accept', id }
+    ])
+  }
+)
 
 t.test('a job can be followed by its id, from accepted to done', async (t) => {
   const stack = await startStack(t)

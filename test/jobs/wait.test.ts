@@ -1,6 +1,7 @@
 /** Send and wait: the answer is the result, or comes in time and says what became of the job. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { balanced, readJob, settled, startFaultStack } from '../helpers/fault-stack.js'
@@ -27,6 +28,17 @@ t.test('the result of a very short job is never missed: many at once, each answe
   )
   t.ok(answers.every(({ status }) => status === 200))
   t.equal(new Set(answers.map(({ body }) => body.run)).size, 200)
+})
+
+t.test('rule 12: the gateway listens where the consumer tells what has ended', async (t) => {
+  const redis = new Redis(stack.redis.url)
+  t.teardown(() => redis.disconnect())
+  await eventually(async () => assert.deepEqual(await redis.pubsub('NUMSUB', 'bq:ended'), ['bq:ended', 1]))
+  const told: string[] = []
+  redis.on('message', (_channel, ids) => told.push(...ids.split(',')))
+  await redis.subscribe('bq:ended')
+  const { headers } = await api.post('/api/jobs/probe', probe({ marker: 'told' }))
+  await eventually(() => assert.ok(told.includes(headers.get('location')?.split('/').at(-1) ?? '')))
 })
 
 t.test('when the wait ends the job goes on, as the caller chose (detach), and its handler runs once', async (t) => {

@@ -2,6 +2,7 @@
 import Fastify from 'fastify'
 import type { PoolClient } from 'pg'
 import database from '#plugins/database'
+import { insertJobs } from '../../plugins/ledger/queries/accept.js'
 import { finishLocked, lockFresh } from '../../plugins/ledger/queries/at-once.js'
 import { claimJobs } from '../../plugins/ledger/queries/claim.js'
 import { finishSucceeded } from '../../plugins/ledger/queries/finish.js'
@@ -13,7 +14,7 @@ import { expireJobs, findDeliveries, findUndelivered, returnLapsed } from '../..
 export interface Plan {
   /** What the statement is for. */
   title: string
-  /** Its parts that read a table, as Postgres names them. */
+  /** Its parts that read a table, or look for what is there already, as Postgres names them. */
   reads: string[]
 }
 
@@ -22,6 +23,7 @@ const job = { id: ID, token: ID, deliveryId: ID, type: 'store-submission', paylo
 const claimed = { ...job, maxAttempts: 5, timeoutMs: 30_000, trace: null, ownerId: null }
 
 const STATEMENTS: Record<string, (client: PoolClient) => Promise<unknown>> = {
+  accept: (client) => insertJobs(client, { rows: [{ id: ID, json: '{}' }], deliveryOf: new Map(), process: ID }),
   'store at once: lock': (client) => lockFresh(client, [{ id: ID, ids: [ID] }]),
   'store at once: finish': (client) => client.query(finishLocked([{ job: claimed, result: null }])),
   claim: (client) => claimJobs(client, { deliveries: [{ id: ID, ids: [ID] }], token: ID }),
@@ -72,5 +74,7 @@ async function explain(client: PoolClient, call: (client: PoolClient) => Promise
   if (!first) throw new Error('no statement was sent')
   await client.query('set plan_cache_mode = force_generic_plan')
   const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain (costs off) ${first.text}`, first.values)
-  return rows.map((row) => row['QUERY PLAN'].replace(/^[\s>-]*/, '')).filter((line) => /\bScan\b/.test(line))
+  return rows
+    .map((row) => row['QUERY PLAN'].replace(/^[\s>-]*/, ''))
+    .filter((line) => /\bScan\b|\bArbiter\b/.test(line))
 }

@@ -24,8 +24,7 @@ export function reportTables(outcomes: Outcome[], limits: Record<string, Limit>)
       ['work', 'measure', 'compared with', 'to reach', 'measured (min–max)', ''],
       targets.flatMap((target) => judge(target, outcomes))
     ),
-    ...ran.flatMap((work) => [`\n## ${works[work]?.title}\n`, workTable(work, outcomes)]),
-    ...planTable(outcomes),
+    ...ran.flatMap((work) => [`\n## ${works[work]?.title}\n`, workTable(work, outcomes), ...planTable(work, outcomes)]),
     '\n## Limits in the same rounds\n',
     table(
       ['what', 'per s (min–max)'],
@@ -104,8 +103,8 @@ function workTable(work: string, outcomes: Outcome[]): string {
 }
 
 /** How the ledger's statements find their rows in the last round. */
-function planTable(outcomes: Outcome[]): string[] {
-  const plans = outcomes.findLast(({ measures }) => measures.plans)?.measures.plans
+function planTable(work: string, outcomes: Outcome[]): string[] {
+  const plans = outcomes.findLast((outcome) => outcome.work === work)?.measures.plans
   if (!plans) return []
   const lines = plans.map(({ title, reads }) => [title, reads.join(', ')])
   return ['\n### How the statements find their rows there\n', table(['statement', 'reads'], lines)]

@@ -51,6 +51,7 @@ ${CONNECTIONS} kept-alive connections for ${seconds} s; the drain takes ${jobs} 
 - "The same, with an access token" and "with an API key" are sync submissions of a user: the credential is looked up, and the row gets its owner
   and an entry in the owners' index. What was looked up is used for 0.9 s, so that is how long a revoked one may go on.
 - "The same beside a million finished jobs" is "together" on a ledger that holds them already; both run in each round.
+- "Jobs: the newest 50" is \`GET /api/jobs?limit=50\` as an operator asks it, with the API key; nothing else is at work.
 - Of tasks there are 50, and their list has 10 kB. The plain peer keeps it in Redis and asks for it each time. Beeline asks Redis for its version only, once for all who wait, so
   that no gateway shows an old one. Both limits are bare Fastify: the same 10 kB from its memory, and a small answer.
 - "Through nginx" is the same list of the same gateway, asked of a real nginx with the configuration that ships, a line of its log for each request included; its limits are

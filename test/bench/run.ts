@@ -34,14 +34,14 @@ async function bench(options: Options): Promise<void> {
       for (const [side, limit] of Object.entries(limits)) {
         const rate = await limit.measure(servers, reading, Math.ceil(options.seconds / 2))
         outcomes.push({ round, side, measures: { rate } })
-        say(`round ${round}  limit       ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
+        say(`round ${round}  limit        ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
       }
       for (const work of options.works) {
         for (const side of options.sides) {
           const measures = await measure(work, side, { options, servers, load })
           if (!measures) continue
           outcomes.push({ round, work, side, measures })
-          say(`round ${round}  ${work.padEnd(11)} ${side.padEnd(15)} ${summary(measures)}`)
+          say(`round ${round}  ${work.padEnd(12)} ${side.padEnd(15)} ${summary(measures)}`)
         }
       }
     }

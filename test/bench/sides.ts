@@ -19,6 +19,8 @@ export interface Side {
   async: string
   /** Path and request that wait for the job's end. */
   wait?: { path: string } & Asked
+  /** Path and request of the list of jobs. */
+  jobs?: { path: string } & Asked
   /** Path of the list of tasks, with one by its id below it. */
   tasks?: string
   /** Makes the tables in a new database. */
@@ -122,7 +124,16 @@ export const sides: Record<string, Side> = {
     consumer: 'services/consumer/server.js',
     ready: /Server listening at/,
     sync: '/sync/contact',
-    works: [...plain.works, 'sync-token', 'sync-key', 'history', 'tasks-nginx', 'tasks-redis'],
+    works: [
+      ...plain.works,
+      'sync-token',
+      'sync-key',
+      'history',
+      'jobs-list',
+      'list-history',
+      'tasks-nginx',
+      'tasks-redis'
+    ],
     async: '/async/contact',
     tasks: '/api/tasks',
     wait: {
@@ -131,6 +142,7 @@ export const sides: Record<string, Side> = {
       headers: { 'x-api-key': API_KEY },
       connections: WAITING
     },
+    jobs: { path: '/api/jobs?limit=50', headers: { 'x-api-key': API_KEY } },
     async migrate(_database, url) {
       await migrate({ ownerUrl: url, appUrl: inServingRole(url) })
     },

@@ -1,5 +1,5 @@
 /** Loads on the tasks: the list, one by its id, and the list while some of them change. */
-import { perThousand, subtract } from './cpu.js'
+import { drive } from './drive.js'
 import type { TasksSource } from './front.js'
 import { createLoad, type Load, type Turn, WARM_UP_SECONDS } from './load.js'
 import type { Stage } from './stage.js'
@@ -33,10 +33,7 @@ export const driveTasks =
     const load = await createLoad(folder, { turns: ask(tasks) })
     await load.run(stage.url(''), WARM_UP_SECONDS)
     if (ask === askList) await compareList(stage.url(tasks), source)
-    const cpu = await stage.readCpu()
-    const { answered, errors, p50, p99, seconds: taken } = await load.run(stage.url(''), seconds)
-    const used = subtract(await stage.readCpu(), cpu)
-    return { rate: answered / taken, p50, p99, errors, cpu: perThousand(used, answered) }
+    return (await drive(stage, '', load, seconds)).measures
   }
 
 /** What nginx says of where an answer is from. */

@@ -7,6 +7,7 @@ import { drain } from './drain.js'
 import { driveAndCount } from './drive.js'
 import { measureLatency, runTogether } from './flow.js'
 import { fillHistory } from './history.js'
+import { driveJobs } from './job-list.js'
 import type { Load } from './load.js'
 import { explainLedger, type Plan } from './plans.js'
 import type { Stage } from './stage.js'
@@ -98,6 +99,16 @@ export const works: Record<string, Work> = {
       const measures = await runTogether(stage, load, options)
       return { ...measures, plans: await explainLedger(stage.databaseUrl) }
     }
+  },
+  'jobs-list': {
+    title: 'Jobs: the newest 50 of a hundred finished ones',
+    unit: 'requests/s',
+    run: driveJobs(100)
+  },
+  'list-history': {
+    title: 'Jobs: the newest 50 of a million finished ones',
+    unit: 'requests/s',
+    run: driveJobs(1_000_000)
   },
   latency: {
     title: 'Submitted → row committed, 50 submissions a second',

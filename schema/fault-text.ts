@@ -12,7 +12,7 @@ interface RawError {
 }
 
 /** Longest pointer told: names of unknown fields may have any length. */
-const MOST_POINTER = 1_000
+export const MOST_POINTER = 1_000
 
 /** What the validator found, in words: at most one fault a place, the first. */
 export function describe(errors: RawError[], schema: TSchema, value: unknown): Fault[] {

@@ -5,13 +5,21 @@ import formbody from '@fastify/formbody'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { problem } from '#schema/problem'
+import { refuseNames } from './refused-names.js'
 
 async function bodies(app: FastifyInstance) {
   app.removeAllContentTypeParsers()
   const parseJson = app.getDefaultJsonParser('error', 'error')
+  const parseAny = app.getDefaultJsonParser('ignore', 'ignore')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (!body.length) return done(null) // many clients name the type whether they send a body or not
     if (!isUtf8(body)) return done(badEncoding('the body is not UTF-8'))
-    return parseJson(request, body.toString(), done)
+    const text = body.toString()
+    return parseJson(request, text, (error, value) => {
+      if (!error) return done(null, value)
+      // it says the same of broken JSON and of names that it refuses
+      return parseAny(request, text, (broken, any) => done(broken ?? refuseNames(any)))
+    })
   })
   app.register(formbody, { parser: parseFields })
 

@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { compile } from '#schema/compile'
-import { type Fault, Problem } from '#schema/problem'
+import { type Fault, Problem, problem } from '#schema/problem'
 import { noteMethods } from './methods.js'
 import { addNegotiation } from './negotiation.js'
 import { answerExpectation } from './outside.js'
@@ -31,22 +31,29 @@ async function problems(app: FastifyInstance) {
   app.server.on('checkExpectation', answerExpectation)
   app.setErrorHandler(answer)
   const methodsAt = noteMethods(app)
-  app.setNotFoundHandler((request, reply) => {
+  const nothingAt = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?')[0] ?? ''
     const methods = methodsAt(path)
     // a route may find by itself that nothing is there
     if (!methods.length || methods.includes(request.method)) {
-      return answer({ statusCode: 404, code: 'NOT_FOUND', message: `nothing is at ${path}` }, request, reply)
+      return problem(404, 'NOT_FOUND', `nothing is at ${path}`)
     }
     const allowed = methods.join(', ')
     reply.header('allow', allowed)
-    const message = `${path} has no ${request.method}; it has ${allowed}`
-    return answer({ statusCode: 405, code: 'METHOD_NOT_ALLOWED', message }, request, reply)
+    return problem(405, 'METHOD_NOT_ALLOWED', `${path} has no ${request.method}; it has ${allowed}`)
+  }
+  app.setNotFoundHandler((request, reply) => answer(nothingAt(request, reply), request, reply))
+  // before a body is read: where nothing takes it, nothing can be wrong with it
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    done(request.is404 ? nothingAt(request, reply) : null)
   })
 }
 
 /** Some parts of the gateway take JSON alone. */
 const MEDIA_TYPES = ['application/json', 'application/x-www-form-urlencoded']
+
+const typesAt = (server: FastifyInstance) =>
+  MEDIA_TYPES.filter((type) => server.hasContentTypeParser(type)).join(' or ')
 
 const asError = (errors: Fault[]) => Object.assign(new Error('invalid'), { validation: errors })
 
@@ -54,7 +61,10 @@ function answer(error: Partial<FastifyError>, request: FastifyRequest, reply: Fa
   const { server } = request
   const problem = { ...toProblem(error, server), instance: request.id }
   if (problem.code === 'UNSUPPORTED_MEDIA_TYPE') {
-    problem.detail = `send ${MEDIA_TYPES.filter((type) => server.hasContentTypeParser(type)).join(' or ')}, and name it in Content-Type`
+    problem.detail = `send ${typesAt(server)}, and name it in Content-Type`
+  }
+  if (error.validationContext === 'body' && request.body === undefined) {
+    problem.detail = `the body is missing: send ${typesAt(server)}; see errors`
   }
   if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'a request failed')
   const { retryAfter = problem.status === 503 ? 2 : undefined } = error as { retryAfter?: number }

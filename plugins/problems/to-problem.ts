@@ -10,7 +10,6 @@ const KNOWN: Record<string, { status: number; code: string; detail: string }> = 
     code: 'UNSUPPORTED_MEDIA_TYPE',
     detail: 'the body is of a type that is not taken here'
   },
-  FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'EMPTY_BODY', detail: 'the body is empty; send a JSON object' },
   FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'BROKEN_JSON', detail: 'the body is not valid JSON' },
   FST_ERR_CTP_BODY_TOO_LARGE: {
     status: 413,

@@ -7,6 +7,16 @@ const stack = await startStack(t)
 const UNKNOWN = '01940000-0000-7000-8000-000000000000'
 const IDS = ['/sync/contact/', '/async/contact/', '/api/jobs/']
 
+/** One that fits, and those that could not be read. */
+const BODIES: [type: string, body: string][] = [
+  ['application/json', JSON.stringify(CONTACT)],
+  ['application/json', ''],
+  ['application/json', '{'],
+  ['application/x-www-form-urlencoded', '%'],
+  ['text/plain', 'x'],
+  ['no type', 'x']
+]
+
 t.test('paths that cannot be read, or lead nowhere', async (t) => {
   const unreadable = ['/%zz', '/%', '/sync/%ff', '/async/contact/%F0', '/api/jobs/%c3%28', '/%E0%80%80']
   const nowhere = [
@@ -98,17 +108,39 @@ t.test('methods that a place does not have are 405, name those that it has, and 
   await storesNothing(t, stack, async () => {
     for (const [path, methods] of Object.entries(places)) {
       for (const method of methods) {
-        const headers = { 'content-type': 'application/json' }
-        const body = JSON.stringify(CONTACT)
-        const answer = await fetch(stack.gateway.url + path, { method, headers, body })
-        const problem = await assertProblem(t, answer, 405, `${method} ${path}`)
-        t.match(problem, { code: 'METHOD_NOT_ALLOWED' })
-        const allowed = answer.headers.get('allow')?.split(', ') ?? []
-        t.ok(allowed.includes('GET') && allowed.includes('HEAD'), String(allowed))
-        t.notOk(allowed.includes(method), `${method} is not among them`)
+        for (const [type, body] of BODIES) {
+          const answer = await fetch(stack.gateway.url + path, { method, headers: { 'content-type': type }, body })
+          const problem = await assertProblem(t, answer, 405, `${method} ${path}`)
+          t.match(problem, { code: 'METHOD_NOT_ALLOWED' })
+          const allowed = answer.headers.get('allow')?.split(', ') ?? []
+          t.ok(allowed.includes('GET') && allowed.includes('HEAD'), String(allowed))
+          t.notOk(allowed.includes(method), `${method} is not among them`)
+        }
       }
     }
   })
+})
+
+t.test('where nothing is, that is what is said, whatever the body is like', async (t) => {
+  for (const [type, body] of BODIES) {
+    const answer = await fetch(`${stack.gateway.url}/nowhere`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body
+    })
+    t.match(await assertProblem(t, answer, 404, `${type} ${body}`), { code: 'NOT_FOUND' })
+  }
+})
+
+t.test('a client that names a type and sends no body is understood', async (t) => {
+  for (const [method, path, code] of [
+    ['DELETE', `/api/jobs/${UNKNOWN}`, 'JOB_NOT_FOUND'],
+    ['POST', `/api/jobs/${UNKNOWN}/replay`, 'JOB_NOT_FOUND'],
+    ['DELETE', '/api/tasks/999999', 'TASK_NOT_FOUND']
+  ] as const) {
+    const headers = { ...KEY, 'content-type': 'application/json' }
+    t.match(await assertProblem(t, await fetch(stack.gateway.url + path, { method, headers }), 404, path), { code })
+  }
 })
 
 t.test('a job type that is not there is told from a wrong method', async (t) => {

@@ -73,8 +73,14 @@ t.test('JSON that is none, or that no object is in', async (t) => {
         t.equal(code, 'BROKEN_JSON')
       }
       for (const body of unfit) await assertProblem(t, await sendJson(way, body), 422, `${way} with ${body}`)
-      t.match(await assertProblem(t, await sendJson(way, ''), 400, 'an empty body'), { code: 'EMPTY_BODY' })
-      await assertProblem(t, await send(way, undefined, ''), 422, 'neither type nor body')
+      for (const type of [undefined, JSON_TYPE]) {
+        t.match(await assertProblem(t, await send(way, type, ''), 422, `no body, ${type}`), {
+          code: 'INVALID_BODY',
+          detail: /^the body is missing: send application\/json or /,
+          errors: [{ pointer: '', detail: 'must be an object' }]
+        })
+      }
+      t.match(await assertProblem(t, await sendJson(way, 'null'), 422, 'null'), { detail: /^the body does not fit/ })
     }
   })
 })
@@ -100,15 +106,24 @@ t.test('deep and huge JSON', async (t) => {
 })
 
 t.test('keys of the prototype', async (t) => {
-  const poisoned = [
-    written('__proto__', '{"consent":true}'),
-    written('constructor', '{"prototype":{"x":1}}'),
-    '{"name":{"__proto__":null}}',
-    '{"\\u005f_proto__":{"x":1}}'
+  const deep = `${'['.repeat(10_000)}{"__proto__":1}${']'.repeat(10_000)}`
+  const poisoned: [body: string, pointer: string][] = [
+    [written('__proto__', '{"consent":true}'), '/__proto__'],
+    [written('constructor', '{"prototype":{"x":1}}'), '/constructor/prototype'],
+    ['{"name":{"__proto__":null}}', '/name/__proto__'],
+    ['[1,{"a/b":{"__proto__":null}}]', '/1/a~1b/__proto__'],
+    ['{"\\u005f_proto__":{"x":1}}', '/__proto__'],
+    [deep, '/0'.repeat(500)]
   ]
   await storesNothing(t, stack, async () => {
     for (const way of WAYS) {
-      for (const body of poisoned) await assertProblem(t, await sendJson(way, body), 400, body)
+      for (const [body, pointer] of poisoned) {
+        t.match(await assertProblem(t, await sendJson(way, body), 422, body.slice(0, 100)), {
+          code: 'INVALID_BODY',
+          detail: 'the body has a field of a name that is never accepted; see errors',
+          errors: [{ pointer, detail: 'is never accepted as a name' }]
+        })
+      }
       await assertProblem(t, await sendJson(way, written('constructor', '1')), 422, 'a plain constructor')
       for (const name of ['__proto__', 'constructor', 'constructor.prototype', 'constructor[prototype]', 'toString']) {
         const body = `${new URLSearchParams(FIELDS)}&${encodeURIComponent(name)}=x`

@@ -19,7 +19,7 @@ const { forms } = buildRegistry(await loadDefinitions())
 /** What the body says, if it says anything. */
 function read({ form, type, body }: Case): unknown {
   const schema = forms.get(form)?.schema
-  if (type === 'application/json') return JSON.parse(body)
+  if (type === 'application/json') return body ? JSON.parse(body) : undefined
   const { website: _trap, idempotency_key: _key, ...fields } = parse(body, '&', '=', { maxKeys: 0 })
   return schema && decodeText(schema, { ...fields })
 }

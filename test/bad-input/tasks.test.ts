@@ -118,11 +118,7 @@ t.test(`${RUNS} spoiled tasks (seed ${seed}): each is kept as it was sent, or re
       ? { value: undefined, errors: true }
       : checks[method](withoutAliases(JSON.parse(sent)))
     const { errors: told, ...task } = JSON.parse(answer.body)
-    // the JSON parser refuses some names before anything is checked
-    if (errors)
-      return [400, 422].includes(answer.status) && (answer.status === 400 || told?.length)
-        ? []
-        : [[answer.status, body]]
+    if (errors) return answer.status === 422 && told?.length ? [] : [[answer.status, body]]
     const same = Object.entries(value ?? {}).every(([key, one]) => task[key] === one)
     return [200, 201].includes(answer.status) && same ? [] : [[answer.status, body, task]]
   })

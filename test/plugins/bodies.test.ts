@@ -23,6 +23,12 @@ t.test('B20 it reads JSON and form fields, and nothing else', async (t) => {
   }
 })
 
+t.test('an empty body of JSON is no body', async (t) => {
+  const echo = await createEcho(t)
+  t.strictSame((await echo(JSON_TYPE, '')).json(), {})
+  t.equal((await echo(JSON_TYPE, ' ')).statusCode, 400, 'blanks are no JSON')
+})
+
 t.test('what is not UTF-8 is refused, and what only looks odd is not', async (t) => {
   const echo = await createEcho(t)
   for (const [type, payload] of [
@@ -60,8 +66,10 @@ t.test('a compressed body is refused, not read as if it were none', async (t) =>
 
 t.test('keys that reach for the prototype are refused in JSON, and plain fields in forms', async (t) => {
   const echo = await createEcho(t)
-  t.equal((await echo(JSON_TYPE, '{"__proto__":{"x":1}}')).statusCode, 400)
-  t.equal((await echo(JSON_TYPE, '{"constructor":{"prototype":{"x":1}}}')).statusCode, 400)
+  t.equal((await echo(JSON_TYPE, '{"__proto__":{"x":1}}')).statusCode, 422)
+  t.equal((await echo(JSON_TYPE, '{"constructor":{"prototype":{"x":1}}}')).statusCode, 422)
+  t.equal((await echo(JSON_TYPE, '\ufeff{"__proto__":{"x":1}}')).statusCode, 422, 'behind a byte order mark')
+  t.equal((await echo(JSON_TYPE, '{"__proto__":{"x":1}')).statusCode, 400, 'broken JSON is told as such')
   t.match((await echo(FORM_TYPE, '__proto__=x&constructor=y')).body, '"__proto__":"x","constructor":"y"')
   t.notOk('x' in {})
 })

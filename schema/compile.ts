@@ -5,7 +5,7 @@ import Format from 'typebox/format'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
 import { decodeText } from './decode-text.js'
-import { describe, escapePointer } from './fault-text.js'
+import { describe, escapePointer, MOST_POINTER } from './fault-text.js'
 import type { Fault } from './problem.js'
 
 Settings.Set({ maxErrors: 100 })
@@ -38,7 +38,8 @@ export function compile<T extends TSchema>(
     const value = decode(given)
     if (!validator.Check(value)) return { errors: describe(validator.Errors(value), schema, value) }
     const unstorable = from === 'headers' ? undefined : findUnstorable(value)
-    return unstorable ? { errors: [unstorable] } : { value }
+    if (!unstorable) return { value }
+    return { errors: [{ ...unstorable, pointer: unstorable.pointer.slice(0, MOST_POINTER) }] }
   }
 }
 
@@ -51,15 +52,19 @@ function createDecode(schema: TSchema): (given: unknown) => unknown {
   }
 }
 
+/** Levels of a value of any shape: far more, and neither a function that calls itself nor Postgres gets to its end. */
+const MOST_LEVELS = 1_000
+
 /** Postgres keeps neither NUL nor half a surrogate pair: refuse them rather than fail or change what was typed. */
-function findUnstorable(value: unknown): Fault | undefined {
+function findUnstorable(value: unknown, level = 0): Fault | undefined {
   if (typeof value === 'string') {
     if (value.includes('\0')) return { pointer: '', detail: 'must not contain the character NUL' }
     return value.isWellFormed() ? undefined : { pointer: '', detail: 'must not contain half of a surrogate pair' }
   }
   if (typeof value !== 'object' || value === null) return undefined
+  if (level === MOST_LEVELS) return { pointer: '', detail: `must not be nested more than ${MOST_LEVELS} levels deep` }
   for (const name of Object.keys(value)) {
-    const fault = findUnstorable(value[name as keyof typeof value]) ?? findUnstorable(name)
+    const fault = findUnstorable(value[name as keyof typeof value], level + 1) ?? findUnstorable(name)
     if (fault) return { ...fault, pointer: `/${escapePointer(name)}${fault.pointer}` }
   }
   return undefined

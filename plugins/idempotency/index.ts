@@ -98,7 +98,7 @@ function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): 
   if (typeof key !== 'string' || !KEY.test(key)) {
     throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
   }
-  const hash = createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('hex')
+  const hash = createHash('sha256').update(toText(asked)).digest('hex')
   return { scope: `${nameCaller(request)} ${request.method} ${route}`, key, hash }
 }
 
@@ -106,6 +106,16 @@ function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): 
 function nameCaller({ principal }: FastifyRequest): string {
   if (!principal) return 'anon'
   return principal.userId ? `user:${principal.userId}` : 'environment'
+}
+
+/** What was asked, as text. It is not checked yet: there may be no body, or one that is too deep to be written out. */
+function toText(asked: unknown): string {
+  try {
+    return JSON.stringify(asked ?? null, inOrder)
+  } catch (cause) {
+    if (cause instanceof RangeError) throw problem(422, 'BODY_TOO_DEEP', 'the body is nested too deeply', { cause })
+    throw cause
+  }
 }
 
 /** For JSON.stringify: the same object in another order of its names is the same request. */

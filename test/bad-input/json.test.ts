@@ -105,6 +105,19 @@ t.test('deep and huge JSON', async (t) => {
   })
 })
 
+t.test('no body, and deep JSON, under an Idempotency-Key', async (t) => {
+  const deep = (open: string, close: string) => `${open.repeat(5_000)}1${close.repeat(5_000)}`
+  const key = { 'idempotency-key': 'deep' }
+  await storesNothing(t, stack, async () => {
+    for (const way of WAYS) {
+      for (const body of [deep('[', ']'), deep('{"a":', '}'), written('age', deep('[', ']'))]) {
+        await assertProblem(t, await send(way, JSON_TYPE, body, key), 422, body.slice(0, 9))
+      }
+      for (const type of [undefined, JSON_TYPE]) await assertProblem(t, await send(way, type, '', key), 422, 'no body')
+    }
+  })
+})
+
 t.test('keys of the prototype', async (t) => {
   const deep = `${'['.repeat(10_000)}{"__proto__":1}${']'.repeat(10_000)}`
   const poisoned: [body: string, pointer: string][] = [

@@ -156,3 +156,15 @@ t.test('hostile text is checked in linear time', async (t) => {
     }
   }
 })
+
+t.test('where any value is taken it may be deep, within reason', async (t) => {
+  const check = compile(Type.Array(Type.Unknown()))
+  const deep = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`)
+  t.equal(check(deep(1_000)).errors, undefined)
+  for (const levels of [1_001, 100_000]) {
+    const { errors: [fault, ...more] = [] } = check(deep(levels))
+    t.equal(fault?.detail, 'must not be nested more than 1000 levels deep')
+    t.equal(fault?.pointer.length, 1_000, 'the place is told as far as a problem may')
+    t.strictSame(more, [])
+  }
+})

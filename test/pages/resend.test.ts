@@ -92,6 +92,27 @@ t.test('while the server says 503 the page waits as it is asked, and a button se
   await waitForOneRow('Mary')
 })
 
+t.test('a Retry-After that is a date, or beyond all measure, is no reason to send without a pause', async (t) => {
+  for (const [retryAfter, pause] of [
+    [new Date(Date.now() + 60_000).toUTCString(), 'in a second'],
+    ['9999999', 'in 3600 seconds']
+  ] as const) {
+    const { page } = await browser.open()
+    let posts = 0
+    await page.route(POSTS, (route) => {
+      if (route.request().method() !== 'POST') return route.continue()
+      posts += 1
+      return route.fulfill({ status: 503, headers: { 'retry-after': retryAfter }, body: 'away' })
+    })
+    await fillIn(page, 'Dated')
+    await page.clock.install()
+    await page.click(SEND)
+    await page.getByText(`sent again by itself ${pause}`).waitFor()
+    await page.clock.runFor(500)
+    t.equal(posts, 1, retryAfter)
+  }
+})
+
 t.test('while another request holds its key the page waits, and sends the same key again by itself', async (t) => {
   const { page, faults } = await browser.open()
   await fillIn(page, 'Held')

@@ -44,6 +44,9 @@ function sendAgain(form, seconds) {
   timer = setTimeout(() => form.isConnected && form.requestSubmit(), seconds * 1000)
 }
 
+/** Seconds of a `Retry-After`. A date, as some proxies send it, leaves the pause to us; no timer lasts for weeks. */
+const secondsAsked = (text) => Math.min(Number(text) || 0, 3600)
+
 function waitForServer(form, reason, least = 0) {
   const seconds = Math.max(PAUSES[attempts] ?? PAUSES.at(-1), least)
   attempts += 1
@@ -93,7 +96,7 @@ document.addEventListener('htmx:before:response', (event) => {
   } else if (passes(raw)) {
     event.preventDefault()
     const reason = PASSING[raw.status] ?? 'the server cannot take it right now.'
-    waitForServer(form, reason, Number(raw.headers.get('retry-after')))
+    waitForServer(form, reason, secondsAsked(raw.headers.get('retry-after')))
   } else if (raw.status !== 422 && raw.status !== 403) {
     event.preventDefault()
     keepDraft(form, false)

@@ -39,6 +39,7 @@ interface Described {
   widget?: 'textarea' | 'select' | 'checkboxes'
   labels?: Record<string, string>
   const?: unknown
+  minItems?: number
 }
 
 /** Field names that are also names of what browsers know of their user (HTML, autofill detail tokens). */
@@ -47,11 +48,13 @@ const AUTOFILL = new Set(['name', 'email', 'tel', 'organization', 'street-addres
 /** The fields in the order of the definition, with what was typed and what is wrong with it. */
 export function describeFields(form: Form, typed: Typed, faults: Fault[]): PageField[] {
   const { required = [] } = form.schema as { required?: string[] }
+  // a map, for a field may be called as what every object has
+  const given = new Map(Object.entries(typed))
   return Object.entries(form.fields).map(([name, schema]) => {
     const { title = name, description = '', labels = {}, ...rest } = schema as Described
     const kind = kindOf(rest)
     const error = faults.find(({ pointer }) => fieldOf(pointer) === name)?.detail ?? ''
-    const values = [typed[name] ?? []].flat()
+    const values = [given.get(name) ?? []].flat()
     const id = `field-${name}`
     return {
       name,
@@ -59,7 +62,7 @@ export function describeFields(form: Form, typed: Typed, faults: Fault[]): PageF
       title,
       description,
       kind,
-      required: required.includes(name),
+      required: required.includes(name) && !isAnswerUntouched(rest),
       value: values[0] ?? '',
       ticked: isTrue(values[0] ?? ''),
       options: Object.entries(labels).map(([value, label]) => ({ value, label, chosen: values.includes(value) })),
@@ -70,6 +73,10 @@ export function describeFields(form: Form, typed: Typed, faults: Fault[]): PageF
     }
   })
 }
+
+/** A box that may be ticked, and boxes of which none need be: what a browser leaves out of these is filled in. */
+const isAnswerUntouched = ({ type, const: only, minItems = 0 }: Described) =>
+  type === 'array' ? minItems === 0 : type === 'boolean' && only === undefined
 
 /** The field that a JSON pointer into the form's data leads to or into. */
 export const fieldOf = (pointer: string) => pointer.split('/')[1]?.replaceAll('~1', '/').replaceAll('~0', '~')

@@ -1,10 +1,15 @@
 import t from 'tap'
+import type { TSchema } from 'typebox'
 import forms from '#plugins/forms'
 import problems from '#plugins/problems'
-import { buildRegistry, loadDefinitions } from '#schema/registry'
+import { decodeForm } from '#schema/decode-text'
+import { accepted, choices, flag, optional, text } from '#schema/form'
+import { buildRegistry, type Form, loadDefinitions } from '#schema/registry'
+import { describeFields } from '../../plugins/forms/fields.js'
 import { createApp } from '../helpers/app.js'
 
-const registry = buildRegistry(await loadDefinitions())
+const definitions = await loadDefinitions()
+const registry = buildRegistry(definitions)
 const ID = '01940000-0000-7000-8000-000000000000'
 const CONTACT = { name: 'Ada', email: 'ada@example.org', message: 'Good morning', consent: true }
 
@@ -129,4 +134,38 @@ t.test('a receipt or status is looked for in the form of the address', async (t)
     { asked: 'findReceipt', value: { form: 'contact', id: ID } },
     { asked: 'findStatus', value: { form: 'damage-report', id: ID } }
   ])
+})
+
+/** The form of some fields. */
+function formOf(fields: Record<string, TSchema>): Form {
+  const { jobs, forms } = buildRegistry({ ...definitions, forms: { probe: { title: 'Probe', fields } } })
+  const form = forms.get('probe')
+  if (!form || !jobs.size) throw new Error('no form')
+  return form
+}
+
+t.test('a field may be called as what every object has', async (t) => {
+  const form = formOf({ constructor: text({ title: 'Builder' }) })
+  t.match(describeFields(form, {}, []), [{ value: '' }], 'a blank page is blank')
+  t.match(describeFields(form, { constructor: 'Ada' }, []), [{ value: 'Ada' }])
+  t.strictSame(form.check({}).errors, [{ pointer: '/constructor', detail: 'is required' }])
+})
+
+t.test('the page asks for what the check asks for: a box that may stay blank is not required', async (t) => {
+  const [title, options] = ['X', { a: 'A', b: 'B' }]
+  const fields: [TSchema, boolean][] = [
+    [flag({ title }), false],
+    [optional(flag({ title })), false],
+    [accepted({ title }), true],
+    [optional(accepted({ title })), false],
+    [choices({ title, options }), false],
+    [choices({ title, options, minItems: 1 }), true],
+    [optional(choices({ title, options, minItems: 1 })), false],
+    [text({ title }), true]
+  ]
+  for (const [field, required] of fields) {
+    const form = formOf({ field })
+    t.equal(describeFields(form, {}, [])[0]?.required, required)
+    t.equal(form.check(decodeForm(form.schema, {})).errors === undefined, !required, 'so does the check')
+  }
 })

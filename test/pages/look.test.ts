@@ -44,8 +44,8 @@ const PAGES: Record<string, (page: Page) => Promise<unknown>> = {
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  t.test(`every page is accessible and fits a phone of 360 pixels, ${colorScheme}`, async (t) => {
-    const { page, faults } = await browser.open({ colorScheme, viewport: { width: 360, height: 740 } })
+  t.test(`every page is accessible and fits a phone of 320 pixels, ${colorScheme}`, async (t) => {
+    const { page, faults } = await browser.open({ colorScheme, viewport: { width: 320, height: 640 } })
     for (const [name, visit] of Object.entries(PAGES)) {
       await visit(page)
       const { violations } = await new AxeBuilder({ page }).analyze()
@@ -58,12 +58,22 @@ for (const colorScheme of ['light', 'dark'] as const) {
         return { content: scrollWidth, window: clientWidth }
       })
       t.ok(content <= window, `${name}: ${content} of ${window} pixels`)
+      const [brand, links] = await Promise.all(['.brand', '.links'].map((part) => page.locator(part).boundingBox()))
+      t.ok(brand && links && brand.x + brand.width + 8 <= links.x, `${name}: the links stand apart from the name`)
       t.equal(await page.locator('h1').count(), 1)
       t.match(await page.title(), / · Beeline$/)
     }
     t.strictSame(faults, [])
   })
 }
+
+t.test('a group of boxes of which one must be ticked is heard to be required', async (t) => {
+  const { page } = await browser.open()
+  await page.goto(`${gateway.url}/sync/event-registration`)
+  const group = page.getByRole('group', { name: 'What would you like to see? (required)', exact: true })
+  t.equal(await group.count(), 1)
+  t.equal(await group.getByText('(required)').evaluate(({ clientWidth }) => clientWidth), 1, 'heard, not seen')
+})
 
 t.test('a form is filled in and sent with the keyboard alone', async (t) => {
   const { page } = await browser.open()

@@ -34,6 +34,7 @@ export function lintForm(name: string, form: FormDefinition, jobs: Record<string
     if (RESERVED.has(field)) faults.push(`${place}: field ${field}: this name belongs to the page`)
     if (!(schema as Schema).title) faults.push(`${place}: field ${field}: title (its label) is missing`)
     faults.push(...findUnbounded(schema, field).map((fault) => `${place}: field ${fault}`))
+    faults.push(...findUnanswerable(schema).map((fault) => `${place}: field ${field}: ${fault}`))
   }
   const job = form.job ?? 'store-submission'
   if (!Object.hasOwn(jobs, job)) faults.push(`${place}: job '${job}' has no definition in schema/jobs/${job}.ts`)
@@ -81,8 +82,12 @@ interface Schema {
   format?: string
   const?: unknown
   enum?: unknown[]
+  minLength?: number
   maxLength?: number
+  minItems?: number
   maxItems?: number
+  minimum?: number
+  maximum?: number
   maxProperties?: number
   additionalProperties?: unknown
   patternProperties?: Record<string, Schema>
@@ -122,4 +127,22 @@ function findUnbounded(schema: unknown, place: string): string[] {
     default:
       return inner.length || rest.anyOf || rest.allOf ? inner : [`${place}: any value is accepted`]
   }
+}
+
+/** Why a field cannot be filled in, or not with each of its values. */
+function findUnanswerable(schema: Schema): string[] {
+  const ranges = [
+    ['minimum', 'maximum'],
+    ['minLength', 'maxLength'],
+    ['minItems', 'maxItems']
+  ] as const
+  const options = schema.anyOf ?? schema.items?.anyOf ?? []
+  return [
+    ...ranges
+      .filter(([least, most]) => (schema[least] ?? -Infinity) > (schema[most] ?? Infinity))
+      .map(([least, most]) => `${least} is above ${most}`),
+    ...(options.some((option) => option.const === '')
+      ? ["an option cannot be '': this is what no choice is sent as"]
+      : [])
+  ]
 }

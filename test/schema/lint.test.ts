@@ -1,6 +1,6 @@
 import t from 'tap'
 import Type, { type TSchema } from 'typebox'
-import { type FormDefinition, text } from '#schema/form'
+import { choice, choices, type FormDefinition, integer, number, optional, text } from '#schema/form'
 import { defineJob, type JobDefinition } from '#schema/job'
 import storeSubmission from '#schema/jobs/store-submission'
 import { lintForm, lintJob } from '#schema/lint'
@@ -84,6 +84,26 @@ t.test('field names that belong to the page, or that no form could send, are ref
   for (const name of ['Name', 'a-b', '__proto__x', '1st']) {
     t.match(form({ fields: { [name]: text({ title: 'X' }) } })[0], `field ${name}: lower-case letters`)
   }
+})
+
+t.test('a field that cannot be filled in is named', async (t) => {
+  const title = 'X'
+  const wrong: [TSchema, string][] = [
+    [integer({ title, minimum: 3, maximum: 2 }), 'minimum is above maximum'],
+    [number({ title, minimum: 0.2, maximum: 0.1 }), 'minimum is above maximum'],
+    [text({ title, maxLength: 0 }), 'minLength is above maxLength'],
+    [choices({ title, options: { a: 'A', b: 'B' }, minItems: 3 }), 'minItems is above maxItems'],
+    [choice({ title, options: { '': 'None', a: 'A' } }), "an option cannot be ''"],
+    [choices({ title, options: { a: 'A', '': 'None' } }), "an option cannot be ''"]
+  ]
+  for (const [x, fault] of wrong) {
+    for (const field of [x, optional(x)]) {
+      const [first = '', ...more] = form({ fields: { x: field } })
+      t.ok(first.startsWith(`schema/forms/a-form.ts: field x: ${fault}`), first)
+      t.strictSame(more, [])
+    }
+  }
+  t.strictSame(form({ fields: { x: integer({ title, minimum: 0, maximum: 0 }) } }), [], 'one value is enough')
 })
 
 t.test('a form that names a missing or unfit job type is named', async (t) => {

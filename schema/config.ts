@@ -36,6 +36,7 @@ export const Config = Type.Object(
         minLength: 16,
         maxLength: 500,
         pattern: '^[\\x21-\\x7e]+$',
+        form: 'letters, digits and signs of ASCII without a space',
         description: 'a key that is an operator, at least 16 characters; nobody has it when absent'
       })
     ),
@@ -103,6 +104,7 @@ export const Config = Type.Object(
     LOADERIO_TOKEN: Type.Optional(
       Type.String({
         pattern: '^loaderio-[0-9a-f]{1,64}$',
+        form: 'a token such as loaderio-0123456789abcdef, in lower case',
         maxLength: 80,
         description: 'token file served for loader.io'
       })

@@ -55,6 +55,13 @@ t.test('D12 a wrong value is one line that names the setting and what it must be
   }
 })
 
+t.test('a value of a wrong form is told the right one', async (t) => {
+  const line = faultsOf({ ...NEEDED, LOADERIO_TOKEN: '../x' })[0]
+  t.match(line, /^LOADERIO_TOKEN must be a token such as loaderio-0123456789abcdef/)
+  const odd = Object.fromEntries(Object.keys(Config.properties).map((name) => [name, `ä ö ${'ü'.repeat(40)}`]))
+  for (const fault of faultsOf(odd)) t.notMatch(fault, 'not accepted')
+})
+
 t.test('an address is refused for what its client would stumble on later', async (t) => {
   const wrong: [string, string, string][] = [
     ['DATABASE_URL', 'postgres://db/x?sslmode=bogus', 'has an unknown sslmode: it must be one of disable, prefer,'],

@@ -23,8 +23,9 @@ export interface CompileOptions {
   /**
    * Where the value comes from. 'json' (default) is never coerced; 'text' (form bodies, paths, queries, environment)
    * is decoded by the schema first and receives its defaults; 'headers' are texts that HTTP has checked already.
+   * 'list' is JSON whose entries are checked one by one afterwards: each by itself is storable or not.
    */
-  from?: 'json' | 'text' | 'headers'
+  from?: 'json' | 'text' | 'headers' | 'list'
 }
 
 /** A check of values against the schema, answering the value or what is wrong with it, at most one fault a place. */
@@ -37,7 +38,7 @@ export function compile<T extends TSchema>(
   return (given) => {
     const value = decode(given)
     if (!validator.Check(value)) return { errors: describe(validator.Errors(value), schema, value) }
-    const unstorable = from === 'headers' ? undefined : findUnstorable(value)
+    const unstorable = from === 'headers' || from === 'list' ? undefined : findUnstorable(value)
     if (!unstorable) return { value }
     return { errors: [{ ...unstorable, pointer: unstorable.pointer.slice(0, MOST_POINTER) }] }
   }

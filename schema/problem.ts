@@ -7,6 +7,9 @@ export const Fault = Type.Object({
 })
 export type Fault = Static<typeof Fault>
 
+/** Faults that one answer tells. */
+export const MOST_FAULTS = 1_000
+
 export const Problem = Type.Object(
   {
     type: Type.String({ maxLength: 200, default: 'about:blank' }),
@@ -15,7 +18,7 @@ export const Problem = Type.Object(
     code: Type.String({ maxLength: 60, description: 'stable name of the fault, upper case' }),
     detail: Type.String({ maxLength: 2000, description: 'a sentence for people' }),
     instance: Type.Optional(Type.String({ maxLength: 200, description: 'id of the request' })),
-    errors: Type.Optional(Type.Array(Fault, { maxItems: 100 }))
+    errors: Type.Optional(Type.Array(Fault, { maxItems: MOST_FAULTS }))
   },
   { title: 'Problem', description: 'An error answer (RFC 9457)' }
 )

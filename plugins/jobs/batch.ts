@@ -1,14 +1,20 @@
 /** The way in for many jobs at once: one commit, all or none. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Fault, problem } from '#schema/problem'
+import { compile } from '#schema/compile'
+import { type Fault, MOST_FAULTS, problem } from '#schema/problem'
 import type { JobType } from '#schema/registry'
-import { newJob, readKey } from './submit.js'
+import { Payloads } from './contract/submit.js'
+import { misfit, newJob, readKey } from './submit.js'
+
+const checkList = compile(Payloads, { from: 'list' })
 
 export function submitBatch(type: JobType) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const { ledger, idempotency, submitterOf } = request.server
     const { partial } = request.query as { partial: boolean }
-    const payloads = (request.body as unknown[]).map(type.admitPayload)
+    const list = checkList(request.body ?? null)
+    if (list.errors) throw misfit(list.errors)
+    const payloads = list.value.map(type.admitPayload)
     const errors = payloads.flatMap(({ errors = [] }, i) => errors.map((fault) => at(i, fault)))
     const bad = new Set(errors.map(({ item }) => item))
     if (bad.size && (!partial || bad.size === payloads.length)) {
@@ -44,4 +50,8 @@ const at = (item: number, { pointer, detail }: Fault): Misfit => ({
   fault: { pointer: `/${item}${pointer}`, detail }
 })
 
-const toldOf = (errors: Misfit[]) => errors.map(({ fault }) => fault).slice(0, 100)
+/** The first fault of every payload that does not fit, and more of them while there is room. */
+function toldOf(errors: Misfit[]): Fault[] {
+  let room = MOST_FAULTS - new Set(errors.map(({ item }) => item)).size
+  return errors.filter(({ item }, n) => item !== errors[n - 1]?.item || room-- > 0).map(({ fault }) => fault)
+}

@@ -51,7 +51,7 @@ async function jobs(app: FastifyInstance, { registry }: JobsOptions) {
     const options = { bodyLimit, ...checkAllButBody(app) }
     app.post(path, { ...options, schema: submitContract(type) }, submitAndWait(type))
     app.post(`${path}/async`, { ...options, schema: asyncContract(type) }, submitAsync(type))
-    app.post(`${path}/batch`, { schema: batchContract(type), bodyLimit: BATCH_LIMIT }, submitBatch(type))
+    app.post(`${path}/batch`, { ...options, bodyLimit: BATCH_LIMIT, schema: batchContract(type) }, submitBatch(type))
   }
 }
 

@@ -101,7 +101,7 @@ export function admit(type: JobType, payload: unknown): unknown {
   return value
 }
 
-const misfit = (errors: Fault[]) => problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
+export const misfit = (errors: Fault[]) => problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })
 
 /** The same request is the same payload at the same address, with the same timing. */
 export const readKey = (type: JobType, request: FastifyRequest) =>

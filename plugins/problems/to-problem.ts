@@ -1,7 +1,7 @@
 /** Which problem an error is. What the server did wrong is never told in detail. */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError } from 'fastify'
-import type { Fault, Problem } from '#schema/problem'
+import { type Fault, MOST_FAULTS, type Problem } from '#schema/problem'
 
 /** Faults that Fastify and its plugins find, by their code. */
 const KNOWN: Record<string, { status: number; code: string; detail: string }> = {
@@ -68,7 +68,7 @@ const UNFIT: Record<string, string> = {
 
 function problem(status: number, code: string, detail: string, errors?: Fault[]): Problem {
   const title = STATUS_CODES[status] ?? 'Error'
-  return { type: 'about:blank', title, status, code, detail, ...(errors && { errors: errors.slice(0, 100) }) }
+  return { type: 'about:blank', title, status, code, detail, ...(errors && { errors: errors.slice(0, MOST_FAULTS) }) }
 }
 
 /** Errors thrown by `problem()` have codes of our own; those of others start with their maker's sign. */

@@ -57,6 +57,47 @@ t.test('a batch is stored whole or not at all; with partial=true what fits', asy
   await balanced(stack.db)
 })
 
+t.test('a payload that cannot be kept is left out alone, and told by its place', async (t) => {
+  const path = '/api/jobs/parse-page/batch?run_at=2099-01-01T00:00:00Z'
+  const payloads = ['good', 'a\0', '\ud800', 'good'].map((document) => ({ document }))
+  const errors = [
+    { pointer: '/1/document', detail: 'must not contain the character NUL' },
+    { pointer: '/2/document', detail: 'must not contain half of a surrogate pair' }
+  ]
+  const { status, body } = await api.post(`${path}&partial=true`, payloads)
+  t.equal(status, 202)
+  t.strictSame(
+    body.items.map(({ item }: { item: number }) => item),
+    [0, 3]
+  )
+  t.strictSame(body.errors, errors)
+  t.match(await api.post(path, payloads), {
+    status: 422,
+    body: { detail: '2 of 4 payloads do not fit; nothing was stored', errors }
+  })
+  const wrong = await api.post('/api/jobs/probe/batch?partial=true', ['\0', probe(), { form: 'probe', '\0': 1 }])
+  t.match(wrong, { status: 202, body: { items: [{ item: 1 }] } })
+})
+
+t.test('of many payloads that do not fit each is told, and all that is wrong with few', async (t) => {
+  const path = '/api/jobs/parse-page/batch?partial=true&run_at=2099-01-01T00:00:00Z'
+  const places = (body: { errors: { pointer: string }[] }) => body.errors.map(({ pointer }) => pointer.split('/')[1])
+  /** With some faults each, and at the end one that fits. */
+  const send = (bad: number) => api.post(path, [...Array(bad).fill({ a: 1, b: 2, url: 3 }), { document: 'good' }])
+  const few = await send(2)
+  const faults = places(few.body).length / 2
+  t.ok(faults >= 2)
+  const each = Array.from({ length: 999 }, (_, n) => String(n))
+  t.strictSame([...new Set(places((await send(500)).body))], each.slice(0, 500))
+  const { status, body } = await send(999)
+  t.equal(status, 202)
+  t.equal(body.errors.length, 1_000)
+  t.strictSame([...new Set(places(body))], each)
+  const refused = await api.post(path, Array(1_000).fill({ a: 1, b: 2 }))
+  t.match(refused, { status: 422, body: { detail: /^1000 of 1000 payloads/ } })
+  t.strictSame(places(refused.body), [...each, '999'])
+})
+
 t.test('the list goes through pages by its filters, newest first', async (t) => {
   const { body } = await api.post(
     '/api/jobs/probe/batch',

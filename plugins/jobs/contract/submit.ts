@@ -1,6 +1,7 @@
 /** The contracts of the ways in. */
 import Type from 'typebox'
 import { AsyncTask, Uuid } from '#schema/job'
+import { MOST_FAULTS } from '#schema/problem'
 import type { JobType } from '#schema/registry'
 import { problems, tags } from './parts.js'
 
@@ -8,6 +9,9 @@ export const DEFAULT_WAIT_S = 30
 export const MOST_WAIT_S = 360
 /** Payloads in one batch. */
 export const MOST_IN_BATCH = 1_000
+
+/** The body of a batch: its payloads, which are checked one by one. */
+export const Payloads = Type.Array(Type.Unknown(), { minItems: 1, maxItems: MOST_IN_BATCH })
 
 const Headers = Type.Object({
   'idempotency-key': Type.Optional(
@@ -67,8 +71,8 @@ export const BatchTask = Type.Object(
     errors: Type.Array(
       Type.Object({ pointer: Type.String({ maxLength: 1000 }), detail: Type.String({ maxLength: 1000 }) }),
       {
-        maxItems: 100,
-        description: 'with `partial=true`: what was left out, and why'
+        maxItems: MOST_FAULTS,
+        description: 'with `partial=true`: what was left out, each payload with its first fault at the least'
       }
     )
   },
@@ -84,6 +88,6 @@ export const batchContract = (type: JobType) => ({
     { ...timing(type), partial: Type.Boolean({ default: false, description: 'leave out what does not fit' }) },
     { additionalProperties: false }
   ),
-  body: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MOST_IN_BATCH, description: `payloads: ${type.title}` }),
+  body: { ...Payloads, description: `payloads: ${type.title}` },
   response: { 202: BatchTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })

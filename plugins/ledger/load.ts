@@ -80,9 +80,8 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
     admit(submitter: string, jobs: number) {
       const own = open.bySubmitter.get(submitter) ?? 0
       if (own + jobs > openPerOwner) {
-        throw problem(429, 'TOO_MANY_OPEN_JOBS', `you have ${own} unfinished jobs; wait until some are done`, {
-          retryAfter: 5
-        })
+        const much = `you have ${own} unfinished jobs, and ${jobs} more would pass the limit of ${openPerOwner}`
+        throw problem(429, 'TOO_MANY_OPEN_JOBS', `${much}; wait until some are done`, { retryAfter: 5 })
       }
       if (open.inAll + jobs > openInAll) {
         throw problem(503, 'QUEUE_FULL', 'too many jobs wait; try again later', { retryAfter: 5 })

@@ -98,6 +98,17 @@ t.test('of many payloads that do not fit each is told, and all that is wrong wit
   t.strictSame(places(refused.body), [...each, '999'])
 })
 
+t.test('a batch beyond the limit of open jobs is told the limit, and its own number', async (t) => {
+  const strict = createApi(await stack.gateway({ OPEN_JOBS_PER_OWNER: '4' }))
+  t.match(await strict.post('/api/jobs/probe/batch', Array(5).fill(probe())), {
+    status: 429,
+    body: {
+      code: 'TOO_MANY_OPEN_JOBS',
+      detail: /^you have \d+ unfinished jobs, and 5 more would pass the limit of 4; wait until some are done$/
+    }
+  })
+})
+
 t.test('the list goes through pages by its filters, newest first', async (t) => {
   const { body } = await api.post(
     '/api/jobs/probe/batch',

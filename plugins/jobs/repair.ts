@@ -1,10 +1,10 @@
-/** Jobs put right: cancel, repeat what is dead. */
+/** Jobs put right: cancel, repeat what ended badly. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { ownerSeenBy } from '#schema/user'
 import { MOST_REPLAYED } from './contract/repair.js'
-import { find, findAsked } from './find.js'
+import { find, findAsked, isOpen } from './find.js'
 import { type Filters, toFilter } from './read.js'
 import { admit, answerAccepted } from './submit.js'
 
@@ -17,19 +17,21 @@ export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
 
 export function replayJob(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const dead = await findAsked(request)
-    const { payload = dead.payload } = (request.body ?? {}) as { payload?: unknown }
-    const type = typeOf(registry, dead.type)
+    const original = await findAsked(request)
+    const { id, status, owner_id: ownerId } = original
+    const { payload = original.payload } = (request.body ?? {}) as { payload?: unknown }
+    const type = typeOf(registry, original.type)
     const key = request.server.idempotency.readKey(request, {
-      route: `/api/jobs/${dead.id}/replay`,
+      route: `/api/jobs/${id}/replay`,
       asked: request.body ?? null
     })
     const known = await lookUp(request, key)
-    if (!known && dead.status !== 'dead')
-      throw problem(409, 'JOB_NOT_DEAD', `only a dead job is repeated; it is ${dead.status}`)
-    const job = { id: dead.id, type: type.name, payload: admit(type, payload), ownerId: dead.owner_id }
-    const accepted = await replay(request, job, key)
-    return answerAccepted(request, reply, accepted)
+    if (!known && (isOpen(status) || status === 'succeeded')) {
+      const detail = `only a job that is dead, cancelled or expired is repeated; it is ${status}`
+      throw problem(409, 'JOB_NOT_REPLAYABLE', detail)
+    }
+    const job = { id, type: type.name, payload: admit(type, payload), ownerId }
+    return answerAccepted(request, reply, await replay(request, job, key))
   }
 }
 

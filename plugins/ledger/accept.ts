@@ -27,7 +27,7 @@ export interface NewJob {
   timeoutMs?: number
   /** How many wait here for the end of their jobs, if its sender does: those share commits, about half of them at a time. */
   awaited?: number
-  /** The dead job that it repeats; a job can be repeated once. */
+  /** The job that it repeats; a job can be repeated once. */
   replayOf?: string
 }
 

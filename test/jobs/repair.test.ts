@@ -56,7 +56,32 @@ t.test('it is repeated with an edited payload: checked, the original kept, both 
   t.match(again, { status: 202, body: { id: body.id, status: 'succeeded' } }, 'told how far it is by now')
   t.equal(again.headers.get('idempotency-replayed'), 'true')
   t.match(await replay(), { status: 409, body: { code: 'JOB_REPLAYED' } })
-  t.match(await api.call('POST', `/api/jobs/${body.id}/replay`), { status: 409, body: { code: 'JOB_NOT_DEAD' } })
+  t.match(await api.call('POST', `/api/jobs/${body.id}/replay`), {
+    status: 409,
+    body: { code: 'JOB_NOT_REPLAYABLE', detail: /dead, cancelled or expired.*; it is succeeded/ }
+  })
+})
+
+t.test('a repeat that was cancelled or expired is repeated in turn; one that is open is not', async (t) => {
+  const id = await makeDead('again and again')
+  const replay = (id: string, given: Parameters<typeof probe>[0]) =>
+    api.post(`/api/jobs/${id}/replay`, { payload: probe(given) })
+  const first = await replay(id, { action: 'sleep', ms: 60_000 })
+  t.equal(first.status, 202)
+  t.match(await replay(first.body.id, {}), { status: 409, body: { code: 'JOB_NOT_REPLAYABLE' } }, 'it is open')
+  t.equal((await api.call('DELETE', `/api/jobs/${first.body.id}`)).status, 204)
+  t.match(await replay(id, {}), { status: 409, body: { code: 'JOB_REPLAYED' } })
+  const second = await replay(first.body.id, { action: 'sleep', ms: 60_000 })
+  t.equal(second.status, 202)
+  await api.call('DELETE', `/api/jobs/${second.body.id}`)
+  await stack.db.query(`update jobs set state = 'expired' where id = $1`, [second.body.id])
+  const third = await replay(second.body.id, { marker: 'mended' })
+  t.equal(third.status, 202)
+  t.match(await settled(stack.db, [third.body.id]), [{ state: 'succeeded', effects: 1 }])
+  const read = async (id: string) => (await api.get(`/api/jobs/${id}`)).body
+  t.match(await read(third.body.id), { replay_of: second.body.id })
+  t.match(await read(second.body.id), { status: 'expired', replay_of: first.body.id, replayed_by: third.body.id })
+  t.match(await read(first.body.id), { status: 'cancelled', replay_of: id, replayed_by: second.body.id })
 })
 
 t.test('all that fit are repeated; a dry run counts them and does nothing', async (t) => {

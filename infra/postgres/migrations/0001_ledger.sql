@@ -26,7 +26,7 @@ create table jobs (
   owner_id uuid,
   submitter text not null,                              -- whose limit it counts against: owner or keyed hash of the address
   trace text,                                           -- id of the request that brought it
-  replay_of uuid references jobs (id),                  -- the dead job that this one repeats
+  replay_of uuid references jobs (id),                  -- the job that this one repeats
   batch_id uuid,                                        -- what came in one request
   batch_item integer,                                   -- its place there, from 0
   forgotten_at timestamptz,                             -- when the result was taken away, as its reader wished
@@ -39,7 +39,7 @@ create table jobs (
 create index jobs_queued on jobs (queue, delivery_id, run_at) where state = 'queued';
 create index jobs_active on jobs (lease_until) where state = 'active';
 create index jobs_expiring on jobs (expires_at) where state = 'queued' and expires_at is not null;
--- Ended otherwise than well: few, listed by id. A dead job is repeated once.
+-- Ended otherwise than well: few, listed by id. A job is repeated once.
 create index jobs_ended_badly on jobs (state, id) where state in ('dead', 'cancelled', 'expired');
 create unique index jobs_replays on jobs (replay_of) where replay_of is not null;
 create unique index jobs_batches on jobs (batch_id, batch_item) where batch_id is not null;

@@ -79,6 +79,7 @@ export const JobSummary = Type.Object(
     queue: Type.String({ maxLength: 60 }),
     version: Type.Integer({ minimum: 1, description: 'grows with every change' }),
     max_attempts: Type.Integer({ minimum: 1 }),
+    timeout_ms: Type.Integer({ minimum: 1, description: 'time for one attempt' }),
     run_at: Timestamp,
     expires_at: orNull(Timestamp),
     error: orNull(JobError),

@@ -1,5 +1,5 @@
 /** Jobs put right: cancel, repeat what ended badly. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { ownerSeenBy } from '#schema/user'
@@ -18,7 +18,7 @@ export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
 export function replayJob(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const original = await findAsked(request)
-    const { id, status, owner_id: ownerId } = original
+    const { id, status, owner_id: ownerId, timeout_ms: timeoutMs } = original
     const { payload = original.payload } = (request.body ?? {}) as { payload?: unknown }
     const type = typeOf(registry, original.type)
     const key = request.server.idempotency.readKey(request, {
@@ -30,7 +30,7 @@ export function replayJob(registry: Registry) {
       const detail = `only a job that is dead, cancelled or expired is repeated; it is ${status}`
       throw problem(409, 'JOB_NOT_REPLAYABLE', detail)
     }
-    const job = { id, type: type.name, payload: admit(type, payload), ownerId }
+    const job = { id, type: type.name, payload: admit(type, payload), ownerId, timeoutMs }
     return answerAccepted(request, reply, await replay(request, job, key))
   }
 }
@@ -67,18 +67,14 @@ export function replayMany(registry: Registry) {
   }
 }
 
+type Original = Awaited<ReturnType<FastifyInstance['ledger']['findReplayable']>>['jobs'][number]
 type Key = ReturnType<FastifyRequest['server']['idempotency']['readKey']>
 
-async function replay(
-  request: FastifyRequest,
-  { id, type, payload, ownerId }: { id: string; type: string; payload: unknown; ownerId: string | null },
-  key?: Key
-) {
+async function replay(request: FastifyRequest, { id, ...job }: Original, key?: Key) {
   const { ledger, submitterOf } = request.server
   try {
     // whoever repeats it, it stays its owner's
-    const job = { type, payload, submitter: submitterOf(request), trace: request.id, replayOf: id, ownerId }
-    return await ledger.accept(job, key)
+    return await ledger.accept({ ...job, submitter: submitterOf(request), trace: request.id, replayOf: id }, key)
   } catch (error) {
     if (error instanceof Error && 'constraint' in error && error.constraint === 'jobs_replays') {
       throw problem(409, 'JOB_REPLAYED', 'it was repeated before; see replayed_by')

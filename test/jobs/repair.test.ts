@@ -9,8 +9,8 @@ const stack = await startFaultStack(t)
 const [gateway] = await Promise.all([stack.gateway(), stack.consumer()])
 const api = createApi(gateway)
 
-async function makeDead(marker: string): Promise<string> {
-  const id = await api.send({ marker, action: 'give-up' })
+async function makeDead(marker: string, query = ''): Promise<string> {
+  const id = await api.send({ marker, action: 'give-up' }, query)
   await eventually(async () => assert.equal(await api.status(id), 'dead'))
   return id
 }
@@ -82,6 +82,15 @@ t.test('a repeat that was cancelled or expired is repeated in turn; one that is 
   t.match(await read(third.body.id), { replay_of: second.body.id })
   t.match(await read(second.body.id), { status: 'expired', replay_of: first.body.id, replayed_by: third.body.id })
   t.match(await read(first.body.id), { status: 'cancelled', replay_of: id, replayed_by: second.body.id })
+})
+
+t.test('a repeat has as much time for an attempt as its original', async (t) => {
+  const ids = await Promise.all(['one', 'of many'].map((marker) => makeDead(marker, '?timeout=2.5')))
+  t.equal((await api.post(`/api/jobs/${ids[0]}/replay`, {})).status, 202)
+  t.equal((await api.post('/api/jobs/replay', { dry_run: false })).status, 200)
+  const { rows } = await stack.db.query('select timeout_ms from jobs where replay_of = any($1)', [ids])
+  t.strictSame(rows, [{ timeout_ms: 2_500 }, { timeout_ms: 2_500 }])
+  t.equal((await api.get(`/api/jobs/${ids[0]}`)).body.timeout_ms, 2_500)
 })
 
 t.test('all that fit are repeated; a dry run counts them and does nothing', async (t) => {

@@ -17,7 +17,7 @@ export const cancelContract = {
 export const replayContract = {
   summary: 'Repeat a job that is dead, cancelled or expired',
   description:
-    'A new job with the same payload, or with the one given. The original stays, and both name each other. A job is repeated once; its repeat can be repeated in turn.',
+    'A new job with the same payload, or with the one given, and the same time for an attempt. The original stays, and both name each other. A job is repeated once; its repeat can be repeated in turn.',
   tags,
   params: JobKey,
   headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }),

@@ -26,8 +26,8 @@ export async function countOpenJobs(
 export type JobRow = { [Key in keyof Job]: Key extends `${string}_at` ? Date : Job[Key] }
 export type JobSummaryRow = Omit<JobRow, 'payload' | 'result' | 'replayed_by'>
 
-export const SUMMARY = `id, type, queue, state as status, version, progress, attempts, max_attempts, run_at, expires_at, error,
-                  created_at, started_at, finished_at, batch_id, replay_of, forgotten_at, owner_id`
+export const SUMMARY = `id, type, queue, state as status, version, progress, attempts, max_attempts, timeout_ms, run_at, expires_at,
+                  error, created_at, started_at, finished_at, batch_id, replay_of, forgotten_at, owner_id`
 
 export async function findJobs(db: Queryable, ids: string[]): Promise<Map<string, JobRow>> {
   const { rows } = await db.query<JobRow>({

@@ -43,6 +43,7 @@ export interface DeadJob {
   type: string
   payload: unknown
   ownerId: string | null
+  timeoutMs: number
 }
 
 /** Dead jobs that fit and were not repeated yet, oldest first, at most `limit`; `matching` counts them all. */
@@ -53,7 +54,7 @@ export async function findReplayable(
 ): Promise<{ matching: number; jobs: DeadJob[] }> {
   const { rows } = await db.query<DeadJob & { matching: number }>({
     name: 'find_replayable',
-    text: `select id, type, payload, owner_id as "ownerId", (count(*) over ())::int as matching
+    text: `select id, type, payload, owner_id as "ownerId", timeout_ms as "timeoutMs", (count(*) over ())::int as matching
              from jobs
             where state = 'dead' and ($1::text is null or type = $1) and ($2::text is null or error ->> 'code' = $2)
               and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)

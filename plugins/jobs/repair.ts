@@ -1,9 +1,9 @@
 /** Jobs put right: cancel, repeat what ended badly. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { problem } from '#schema/problem'
+import { type ProblemError, problem } from '#schema/problem'
 import type { JobType, Registry } from '#schema/registry'
 import { ownerSeenBy } from '#schema/user'
-import { MOST_REPLAYED } from './contract/repair.js'
+import { MOST_REPLAYED, MOST_TOLD } from './contract/repair.js'
 import { find, findAsked, isOpen } from './find.js'
 import { type Filters, toFilter } from './read.js'
 import { admit, answerAccepted } from './submit.js'
@@ -37,35 +37,46 @@ export function replayJob(registry: Registry) {
 
 export function replayMany(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { dry_run, ...filters } = request.body as Filters & { dry_run: boolean }
+    const { dry_run, after, ...filters } = request.body as Filters & { dry_run: boolean; after?: string }
     const { matching, jobs } = await request.server.ledger.findReplayable(
-      { ...toFilter(filters), ...ownerSeenBy(request.principal) },
+      { ...toFilter(filters), ...ownerSeenBy(request.principal), ...(after && { after }) },
       dry_run ? 1 : MOST_REPLAYED
     )
-    if (dry_run) return reply.send({ matching, replayed: 0, refused: [] })
-    const outcomes = await Promise.all(
-      jobs.map(async (job) => {
-        try {
-          await replay(request, { ...job, payload: admit(typeOf(registry, job.type), job.payload) })
-          return undefined
-        } catch (error) {
-          const {
-            statusCode,
-            message,
-            errors = []
-          } = error as { statusCode?: number; message: string; errors?: { pointer: string; detail: string }[] }
-          if (statusCode === undefined) throw error
-          return {
-            id: job.id,
-            detail: [message, ...errors.map(({ pointer, detail }) => `${pointer} ${detail}`)].join('; ').slice(0, 2_000)
-          }
-        }
-      })
-    )
-    const refused = outcomes.filter((one) => one !== undefined)
-    return reply.send({ matching, replayed: jobs.length - refused.length, refused: refused.slice(0, 100) })
+    if (dry_run) return reply.send({ matching, replayed: 0, refused: [], refused_in_all: 0, next: null })
+    const refusals = await Promise.all(jobs.map((job) => tryReplay(registry, request, job)))
+    // whoever goes on after this page must find those that there is no room for by now
+    const full = refusals.findIndex((refusal) => refusal && FOR_NOW.includes(refusal.statusCode))
+    if (full === 0) throw refusals[0]
+    const page = full > 0 ? jobs.slice(0, full) : jobs
+    const refused = page.flatMap(({ id }, n) => (refusals[n] ? [{ id, detail: sayWhy(refusals[n]) }] : []))
+    return reply.send({
+      matching,
+      replayed: refusals.filter((refusal) => !refusal).length,
+      refused: refused.slice(0, MOST_TOLD),
+      refused_in_all: refused.length,
+      next: page.length < matching ? page.at(-1)?.id : null
+    })
   }
 }
+
+/** Refusals that pass: too many jobs are open, or Postgres is away. */
+const FOR_NOW = [429, 503]
+
+/** Repeats one of many; answers why not. */
+async function tryReplay(registry: Registry, request: FastifyRequest, job: Original) {
+  try {
+    await replay(request, { ...job, payload: admit(typeOf(registry, job.type), job.payload) })
+    return undefined
+  } catch (error) {
+    if (isProblem(error)) return error
+    throw error
+  }
+}
+
+const isProblem = (error: unknown): error is ProblemError => error instanceof Error && 'statusCode' in error
+
+const sayWhy = ({ message, errors = [] }: ProblemError) =>
+  [message, ...errors.map(({ pointer, detail }) => `${pointer} ${detail}`)].join('; ').slice(0, 2_000)
 
 type Original = Awaited<ReturnType<FastifyInstance['ledger']['findReplayable']>>['jobs'][number]
 type Key = ReturnType<FastifyRequest['server']['idempotency']['readKey']>

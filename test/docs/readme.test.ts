@@ -80,7 +80,10 @@ t.test('the README is followed word for word', { skip: !curl && 'curl is missing
 
     t.match(await type(wait), /^HTTP\/1.1 200 OK.*^preference-applied: wait=10.*"submission_id":"/ims)
     t.match(await type(cancel), /^{"id":.*"status":"queued".*}HTTP\/1.1 204 No Content/is)
-    t.match(await type(dead), /^{"items":\[\],"next":null}{"matching":0,"replayed":0,"refused":\[\]}$/)
+    t.match(
+      await type(dead),
+      /^{"items":\[\],"next":null}{"matching":0,"replayed":0,"refused":\[\],"refused_in_all":0,"next":null}$/
+    )
     t.match(JSON.parse(await type(balance)), { balanced: true, states: { cancelled: 1 } })
 
     t.match(JSON.parse(await type(parse)), {

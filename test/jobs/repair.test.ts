@@ -6,7 +6,7 @@ import { balanced, readJob, settled, startFaultStack } from '../helpers/fault-st
 import { createApi, probe } from './api.js'
 
 const stack = await startFaultStack(t)
-const [gateway] = await Promise.all([stack.gateway(), stack.consumer()])
+const [gateway] = await Promise.all([stack.gateway({ OPEN_JOBS_PER_OWNER: '10000' }), stack.consumer()])
 const api = createApi(gateway)
 
 async function makeDead(marker: string, query = ''): Promise<string> {
@@ -108,7 +108,7 @@ t.test('all that fit are repeated; a dry run counts them and does nothing', asyn
   t.equal(dry.status, 200)
   const { matching } = dry.body
   t.ok(matching >= 12)
-  t.match(dry.body, { replayed: 0, refused: [] })
+  t.match(dry.body, { replayed: 0, refused: [], refused_in_all: 0, next: null })
   t.equal(
     (await api.post('/api/jobs/replay', { ...filter, dry_run: true })).body.matching,
     matching,
@@ -117,7 +117,8 @@ t.test('all that fit are repeated; a dry run counts them and does nothing', asyn
   t.equal((await api.post('/api/jobs/replay', { ...filter, type: 'store-submission', dry_run: true })).body.matching, 0)
   t.equal((await api.post('/api/jobs/replay', filter)).status, 422, 'whether it is a dry run must be said')
   const wet = await api.post('/api/jobs/replay', { ...filter, dry_run: false })
-  t.match(wet.body, { matching, replayed: matching - 1, refused: [{ id: ids[0], detail: /\/form/ }] })
+  t.match(wet.body, { matching, replayed: matching - 1, refused: [{ id: ids[0], detail: /\/form/ }], next: null })
+  t.equal(wet.body.refused_in_all, 1)
   const { rows } = await stack.db.query<{ id: string }>('select id from jobs where replay_of = any($1)', [ids])
   t.equal(rows.length, 11)
   const repeated = await settled(
@@ -132,6 +133,67 @@ t.test('all that fit are repeated; a dry run counts them and does nothing', asyn
   t.strictSame(twice.rows, [], 'none is repeated twice')
   await balanced(stack.db)
 })
+
+/** Jobs that are dead as if they had been run, all of one error. */
+async function makeManyDead(code: string, markers: string[]): Promise<string[]> {
+  const { body } = await api.post(
+    '/api/jobs/probe/batch?run_at=2099-01-01T00:00:00Z',
+    markers.map((marker) => probe({ marker }))
+  )
+  const ids = body.items.map(({ id }: { id: string }) => id)
+  await stack.db.query(
+    `update jobs set state = 'dead', finished_at = now(), error = jsonb_build_object('code', $2::text, 'detail', 'odd')
+      where id = any($1)`,
+    [ids, code]
+  )
+  return ids
+}
+
+t.test('those that cannot be repeated hide nobody: whoever goes on comes to all', async (t) => {
+  const unfit = await makeManyDead('PAGED', Array(1_000).fill('unfit'))
+  const [fit] = await makeManyDead('PAGED', ['fit'])
+  await stack.db.query(`update jobs set payload = '{"form": "gone", "data": {}}' where id = any($1)`, [unfit])
+  const ask = async (more: object) => (await api.post('/api/jobs/replay', { error_code: 'PAGED', ...more })).body
+  t.equal((await ask({ dry_run: true })).matching, 1_001)
+  const first = await ask({ dry_run: false })
+  t.match(first, { matching: 1_001, replayed: 0, refused_in_all: 1_000, next: unfit.at(-1) })
+  t.strictSame(
+    first.refused.map(({ id }: { id: string }) => id),
+    unfit.slice(0, 100)
+  )
+  t.equal((await ask({ dry_run: true, after: first.next })).matching, 1)
+  const last = await ask({ dry_run: false, after: first.next })
+  t.strictSame(last, { matching: 1, replayed: 1, refused: [], refused_in_all: 0, next: null })
+  const { rows } = await stack.db.query('select id from jobs where replay_of = $1', [fit])
+  t.match(await settled(stack.db, [rows[0]?.id]), [{ state: 'succeeded' }])
+  t.equal((await api.post('/api/jobs/replay', { dry_run: true, after: 'x' })).status, 422)
+})
+
+t.test(
+  'a page ends before the first job that there is no room for, and is refused when that is its first',
+  async (t) => {
+    const dead = await makeManyDead('NO_ROOM', ['one', 'two', 'three'])
+    const strict = createApi(await stack.gateway({ OPEN_JOBS_PER_OWNER: '2' }))
+    const open = await Promise.all([1, 2].map(() => strict.send({ marker: 'open' }, '?run_at=2099-01-01T00:00:00Z')))
+    const ask = (after?: string) => strict.post('/api/jobs/replay', { error_code: 'NO_ROOM', dry_run: false, after })
+    const refused = await ask()
+    t.match(refused, {
+      status: 429,
+      body: { code: 'TOO_MANY_OPEN_JOBS', detail: /2 unfinished jobs, and 1 more would pass the limit of 2/ }
+    })
+    t.ok(Number(refused.headers.get('retry-after')) > 0)
+    await stack.db.query(`update jobs set state = 'cancelled', finished_at = now() where id = any($1)`, [open])
+    const until = (after?: string) =>
+      eventually(async () => {
+        const { status, body } = await ask(after)
+        assert.equal(status, 200)
+        return body
+      })
+    const first = await until()
+    t.strictSame(first, { matching: 3, replayed: 2, refused: [], refused_in_all: 0, next: dead[1] })
+    t.strictSame(await until(first.next), { matching: 1, replayed: 1, refused: [], refused_in_all: 0, next: null })
+  }
+)
 
 t.test('the balance holds; an effect that is gone shows, of whichever type, and so does a job', async (t) => {
   const contact = { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true }

@@ -5,6 +5,8 @@ import { filters, JobKey, problems, tags } from './parts.js'
 
 /** Dead jobs that one request repeats. */
 export const MOST_REPLAYED = 1_000
+/** Refusals that it tells. */
+export const MOST_TOLD = 100
 
 export const cancelContract = {
   summary: 'Cancel a job',
@@ -30,15 +32,23 @@ export const replayContract = {
 
 export const replayManyContract = {
   summary: 'Repeat the dead jobs that fit',
-  description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. With \`dry_run\` nothing happens.`,
+  description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. Go on with \`next\` as \`after\`: what is refused is left behind. Where there is no room for more jobs a page ends early, or is 429 or 503: ask again later. With \`dry_run\` they are only counted.`,
   tags,
-  body: Type.Object({ ...filters, dry_run: Type.Boolean() }, { additionalProperties: false }),
+  body: Type.Object(
+    { ...filters, dry_run: Type.Boolean(), after: Type.Optional(Uuid) },
+    { additionalProperties: false }
+  ),
   response: {
     200: Type.Object({
-      matching: Type.Integer({ minimum: 0, description: 'dead jobs that fitted before' }),
+      matching: Type.Integer({ minimum: 0, description: 'dead jobs that fitted, all from `after` on' }),
       replayed: Type.Integer({ minimum: 0 }),
-      refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), { maxItems: 100 })
+      refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), {
+        maxItems: MOST_TOLD,
+        description: 'the first of those that cannot be repeated, and why'
+      }),
+      refused_in_all: Type.Integer({ minimum: 0, description: 'how many cannot be repeated' }),
+      next: Type.Union([Uuid, Type.Null()], { description: '`after` of the next page; null at the end' })
     }),
-    ...problems(400, 401, 403, 415, 422, 503)
+    ...problems(400, 401, 403, 415, 422, 429, 503)
   }
 }

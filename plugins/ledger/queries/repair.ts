@@ -46,24 +46,31 @@ export interface DeadJob {
   timeoutMs: number
 }
 
-/** Dead jobs that fit and were not repeated yet, oldest first, at most `limit`; `matching` counts them all. */
+/** Dead jobs that fit and were not repeated yet, oldest first, from `after` on, at most `limit`; `matching` counts all of them. */
 export async function findReplayable(
   db: Queryable,
-  { type, ownerId, errorCode, createdFrom, createdBefore }: DeadFilter,
+  { type, ownerId, errorCode, createdFrom, createdBefore, after = FIRST }: DeadFilter,
   limit: number
 ): Promise<{ matching: number; jobs: DeadJob[] }> {
   const { rows } = await db.query<DeadJob & { matching: number }>({
     name: 'find_replayable',
     text: `select id, type, payload, owner_id as "ownerId", timeout_ms as "timeoutMs", (count(*) over ())::int as matching
              from jobs
-            where state = 'dead' and ($1::text is null or type = $1) and ($2::text is null or error ->> 'code' = $2)
+            where state = 'dead' and id > $7 and ($1::text is null or type = $1) and ($2::text is null or error ->> 'code' = $2)
               and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)
               and ($6::uuid is null or owner_id = $6)
               and not exists (select from jobs as repeat where repeat.replay_of = jobs.id)
             order by id limit $5`,
-    values: [type ?? null, errorCode ?? null, createdFrom ?? null, createdBefore ?? null, limit, ownerId ?? null]
+    values: [type ?? null, errorCode ?? null, createdFrom ?? null, createdBefore ?? null, limit, ownerId ?? null, after]
   })
   return { matching: rows[0]?.matching ?? 0, jobs: rows }
 }
 
-export type DeadFilter = Pick<JobFilter, 'type' | 'ownerId' | 'errorCode' | 'createdFrom' | 'createdBefore'>
+/** Before all ids that are made. */
+const FIRST = '00000000-0000-0000-0000-000000000000'
+
+export interface DeadFilter
+  extends Pick<JobFilter, 'type' | 'ownerId' | 'errorCode' | 'createdFrom' | 'createdBefore'> {
+  /** Only those whose id is greater: where a page begins. */
+  after?: string
+}

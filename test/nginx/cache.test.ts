@@ -224,4 +224,22 @@ else {
     t.strictSame([...new Set(answers)], ['hello'])
     t.equal(upstream.requests.length, 1)
   })
+
+  t.test('who asks for a file that is not there waits for nobody else', async (t) => {
+    const waiting: (() => void)[] = []
+    const upstream = await startUpstream(t, (_request, response) => {
+      waiting.push(
+        () => response.headersSent || response.writeHead(404, { 'cache-control': 'no-store' }).end('nothing')
+      )
+      if (waiting.length === 10) for (const answer of waiting) answer()
+    })
+    const nginx = await startNginx(t, { gateways: [upstream.url] })
+    const asking = Promise.all(
+      Array.from({ length: 10 }, async () => (await fetch(`${nginx.url}/static/of-before.css`)).status)
+    )
+    const first = await Promise.race([asking, sleep(3_000)])
+    t.strictSame(first, Array(10).fill(404), 'all are at the gateway together')
+    for (const answer of waiting) answer()
+    await asking.catch(() => {})
+  })
 }

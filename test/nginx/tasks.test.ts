@@ -101,6 +101,13 @@ t.test('B19 switched on, nginx answers the list straight from Redis', { skip: wi
     t.match(second.answer.headers.get('x-request-id'), /^[0-9a-f]{32}$/)
     const known = await list({ 'if-none-match': `${own.headers.get('etag')}` })
     t.match(known, { status: 304, from: 'REDIS' })
+    const ownKnown = await fetch(`${gateway.url}/api/tasks`, {
+      headers: { 'if-none-match': `${own.headers.get('etag')}` }
+    })
+    t.equal(known.answer.headers.get('etag'), own.headers.get('etag'))
+    for (const name of ['cache-control', 'link', 'x-cache', 'content-type', 'content-length']) {
+      t.equal(known.answer.headers.get(name), ownKnown.headers.get(name), `304: ${name}`)
+    }
     for (const [name, value] of Object.entries({
       'if-match': '"x"',
       'if-unmodified-since': 'Sat, 01 Jan 2000 00:00:00 GMT'

@@ -121,6 +121,10 @@ ngx.header["Cache-Control"] = "private, no-cache"
 ngx.header["X-Cache"] = "HIT"
 ngx.header["ETag"] = list.etag
 ngx.header["Link"] = list.link
-if known and (known == "*" or known:find(list.etag:sub(3), 1, true)) then return ngx.exit(304) end
+if known and (known == "*" or known:find(list.etag:sub(3), 1, true)) then
+  -- ngx.exit(304) would take the tag away (RFC 9110, 15.4.5)
+  ngx.status = 304
+  return ngx.send_headers()
+end
 ngx.header["Content-Length"] = #list.bytes
 ngx.print(list.bytes)

@@ -10,9 +10,9 @@ names=$(echo "$DOMAIN" | tr ',' ' ')
 
 # one that holds for another thirty days, and for these names
 if openssl x509 -checkend 2592000 -noout -in "$folder/fullchain.pem" > /dev/null 2>&1; then
-  known=$(openssl x509 -noout -ext subjectAltName -in "$folder/fullchain.pem")
+  known=$(openssl x509 -noout -ext subjectAltName -in "$folder/fullchain.pem" | tr -d ' \n'),
   missing=
-  for name in $names; do case "$known" in *"DNS:$name"*) ;; *) missing=$name ;; esac; done
+  for name in $names; do case "$known" in *"DNS:$name,"*) ;; *) missing=$name ;; esac; done
   if [ -z "$missing" ]; then echo "a certificate is there: $folder/fullchain.pem"; exit; fi
 fi
 

@@ -27,9 +27,18 @@ say() { echo "nginx: $*" >&2; }
 
 [ -f "$conf/upstreams/$PROFILE.conf" ] || { say "PROFILE must be single, cluster or tuned, not $PROFILE"; exit 1; }
 [ -f "$conf/tasks/$TASKS_SOURCE.conf" ] || { say "TASKS_SOURCE must be gateway or redis, not $TASKS_SOURCE"; exit 1; }
-case "$REQUESTS_PER_SECOND$CONNECTIONS_PER_ADDRESS" in
-  *[!0-9]*) say 'REQUESTS_PER_SECOND and CONNECTIONS_PER_ADDRESS must be numbers'; exit 1 ;;
-esac
+case "$DOMAIN" in *[!A-Za-z0-9.,_*\ -]*) say 'DOMAIN must be a name such as bees.example, or several with commas'; exit 1 ;; esac
+# a name, its value, the largest that nginx takes
+number() {
+  case "$2" in
+    0* | *[!0-9]* | ??????????*) ;;
+    *) [ "$2" -gt "$3" ] || return 0 ;;
+  esac
+  say "$1 must be a whole number from 1 to $3"
+  exit 1
+}
+number REQUESTS_PER_SECOND "$REQUESTS_PER_SECOND" 100000000
+number CONNECTIONS_PER_ADDRESS "$CONNECTIONS_PER_ADDRESS" 65535
 
 if [ "$TASKS_SOURCE" = redis ] && [ "$PUBLIC_TASKS" != true ]; then
   say 'tasks are not public (PUBLIC_TASKS): a gateway answers them, not Redis'
@@ -55,6 +64,9 @@ resolvers() {
   found=$(sed -n 's/^nameserver  *//p' /etc/resolv.conf 2> /dev/null | sed '/:/s/.*/[&]/' | tr '\n' ' ')
   echo "${found:-127.0.0.1}"
 }
+
+# As sed writes it: a path may hold what means something there.
+literal() { printf %s "$1" | sed 's/[\\&|]/\\&/g'; }
 
 fill_in() {
   certificate=$(certificate)
@@ -83,8 +95,8 @@ fill_in() {
       -e "s|@HTTP_LISTEN@|$HTTP_LISTEN|" \
       -e "s|@HTTPS_LISTEN@|$HTTPS_LISTEN|" \
       -e "s|@HTTPS_SUFFIX@|$suffix|" \
-      -e "s|@CERTIFICATE@|$certificate|" \
-      -e "s|@TLS_DIR@|$TLS_DIR|" \
+      -e "s|@CERTIFICATE@|$(literal "$certificate")|" \
+      -e "s|@TLS_DIR@|$(literal "$TLS_DIR")|" \
       -e "s|@TASKS_SOURCE@|$TASKS_SOURCE|" \
       -e "s|@TASKS_REDIS_HOST@|${TASKS_REDIS%:*}|" \
       -e "s|@TASKS_REDIS_PORT@|${TASKS_REDIS##*:}|" \
@@ -93,7 +105,7 @@ fill_in() {
       -e "s|@REQUESTS_PER_SECOND@|$REQUESTS_PER_SECOND|" \
       -e "s|@REQUESTS_BURST@|$((REQUESTS_PER_SECOND * 2))|" \
       -e "s|@CONNECTIONS@|$CONNECTIONS_PER_ADDRESS|" \
-      -e "s|@ACCESS_LOG@|$ACCESS_LOG|" \
+      -e "s|@ACCESS_LOG@|$(literal "$ACCESS_LOG")|" \
       "$conf/$file" > "$NGINX_DIR/$file"
   done
 }

@@ -49,8 +49,9 @@ export async function startNginx(
   const dir = await makeTemporaryFolder(undefined)
   const [port, httpsPort] = [await findFreePort(), await findFreePort()]
   const errors: string[] = []
-  const accessLog = join(dir, 'access.log')
-  const tls = tlsDir ?? join(dir, 'tls')
+  // a clone may lie in any folder
+  const accessLog = join(dir, 'an access|log & more')
+  const tls = tlsDir ?? join(dir, 'its tls|folder & more')
   const server = await launchNginx({
     ...{ program, dir, accessLog, host, port, httpsPort, gateways },
     environment: { ...PLENTY, TLS_DIR: tls, ...env },

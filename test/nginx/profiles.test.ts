@@ -112,9 +112,17 @@ t.test(
       code: 1,
       stderr: /PROFILE must be single, cluster or tuned, not large/
     })
-    await t.rejects(check({ REQUESTS_PER_SECOND: 'many' }), {
-      code: 1,
-      stderr: /REQUESTS_PER_SECOND .* must be numbers/
-    })
+    for (const [name, values, says] of [
+      ['REQUESTS_PER_SECOND', ['many', '0', '1.5', '100000001', '99999999999'], 'a whole number from 1 to 100000000'],
+      ['CONNECTIONS_PER_ADDRESS', ['many', '0', '65536'], 'a whole number from 1 to 65535'],
+      ['DOMAIN', ['a;b', 'a|b', 'a&b', '"', 'a\nb'], 'a name such as bees.example, or several with commas']
+    ] as const) {
+      for (const value of values) {
+        const refused = { code: 1, stderr: `nginx: ${name} must be ${says}\n` }
+        await t.rejects(check({ [name]: value }), refused, `${name}=${value}`)
+      }
+    }
+    for (const DOMAIN of ['bees.example', 'bees.example,*.bees.example, a-b_c.example'])
+      t.match(await check({ DOMAIN }), { stderr: /test is successful/ }, DOMAIN)
   }
 )

@@ -22,7 +22,7 @@ const run = promisify(execFile)
 const script = (name: string) => join(import.meta.dirname, '../../../infra/nginx', name)
 
 const makeFolder = async (t: Test) => {
-  const folder = await mkdtemp(join(tmpdir(), 'beeline-test-'))
+  const folder = await mkdtemp(join(tmpdir(), 'beeline-test-a b|c&-')) // as a clone's may be called
   await run('chmod', ['755', folder])
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder
@@ -175,6 +175,8 @@ else {
     t.match((await selfSign(tlsDir)).stdout, /^a certificate is there/)
     t.match((await selfSign(tlsDir, 'bees.example')).stdout, /^made a self-signed certificate/)
     t.match((await selfSign(tlsDir, 'bees.example')).stdout, /^a certificate is there/)
+    t.match((await selfSign(tlsDir, 'bees.example.org')).stdout, /^made a self-signed certificate/)
+    t.match((await selfSign(tlsDir, 'bees.example')).stdout, /^made/, 'what only begins like it is another name')
     const { stdout } = await run('find', [tlsDir, '-name', 'privkey.pem', '-perm', '600'])
     t.match(stdout, 'privkey.pem', 'its key is for nobody else')
   })

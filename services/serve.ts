@@ -26,21 +26,29 @@ export interface Service {
   build: (start: Start) => FastifyInstance | Promise<FastifyInstance>
 }
 
+const SEVERAL = 'WEB_CONCURRENCY=2 or a profile of several does'
+const RESTART = 'a restart does'
+
 /** Builds a service and listens. A fault in settings or definitions stops it with one line each on stderr. */
-export async function serve({ name, portSetting, countProcesses = () => 1, build }: Service): Promise<void> {
+export async function serve({ name, portSetting, countProcesses, build }: Service): Promise<void> {
   try {
     const config = readConfig(process.env)
     // the time for requests and jobs, and a little for what follows them
     const graceMs = config.SHUTDOWN_GRACE_MS + 5_000
-    const count = countProcesses(config)
+    const count = countProcesses?.(config) ?? 1
     if (count > 1 && cluster.isPrimary) {
       const { stream, ...options } = loggerOf(name, config)
       return await runWorkers({ count, graceMs: graceMs + 1_000, log: pino(options, stream) })
     }
+    // nobody takes its place: an end would break what it does
+    let warn = () => {}
+    if (!cluster.isWorker) process.on('SIGHUP', () => warn())
     const registry = buildRegistry(await loadDefinitions())
     const app = await build({ config, registry, die: (error) => void end(app, error, config) })
+    warn = () =>
+      app.log.warn(`SIGHUP: one process cannot be replaced, it goes on; ${countProcesses ? SEVERAL : RESTART}`)
     await app.listen({ host: config.HOST, port: config[portSetting] })
-    const skip = cluster.isWorker ? [...GROUP_SIGNALS] : []
+    const skip: (typeof GROUP_SIGNALS)[number][] = cluster.isWorker ? [...GROUP_SIGNALS] : ['SIGHUP']
     const { close } = closeWithGrace({ delay: graceMs, logger: app.log, skip }, async ({ err, signal }) => {
       app.log.info({ signal, err }, 'stopping')
       await app.close()

@@ -1,6 +1,6 @@
 /**
  * A service as several processes that share one port. Who ends is replaced; SIGHUP replaces all, one after the other, by what lies on
- * the disk now; SIGTERM stops all as one process would be stopped. This process takes connections and hands them on, nothing else.
+ * the disk now, and once more when it came meanwhile; SIGTERM stops all as one process would be stopped. This process takes connections and hands them on, nothing else.
  */
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
@@ -30,6 +30,7 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
   const listening = new WeakSet<Worker>()
   let stopping = false
   let replacing = false
+  let askedAgain = false
 
   async function start(): Promise<Worker> {
     const worker = cluster.fork()
@@ -70,10 +71,23 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
     }
   }
 
+  /** Who asks meanwhile may mean what was not there yet when the first ones started. */
+  async function askToReplace(): Promise<void> {
+    if (stopping) return
+    if (replacing) {
+      askedAgain = true
+      return log.info('asked to replace all processes meanwhile: once more afterwards')
+    }
+    replacing = true
+    do {
+      askedAgain = false
+      await replaceAll()
+    } while (askedAgain && !stopping)
+    replacing = false
+  }
+
   /** Each new one listens before its predecessor stops; when one cannot, the old ones stay. */
   async function replaceAll(): Promise<void> {
-    if (replacing || stopping) return
-    replacing = true
     log.info('replacing all processes, one by one')
     try {
       for (const slot of slots.keys()) {
@@ -86,8 +100,6 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
       log.info('all processes are replaced')
     } catch (err) {
       log.error({ err }, 'a process could not be replaced: the old ones stay')
-    } finally {
-      replacing = false
     }
   }
 
@@ -107,7 +119,7 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
     log.info({ signal }, 'stopping')
     await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && stop(worker)))
   })
-  process.on('SIGHUP', () => void replaceAll())
+  process.on('SIGHUP', () => void askToReplace())
 
   keep(0, await start().catch(({ code }: { code: number | null }) => process.exit(code ?? 1)))
   await Promise.all(

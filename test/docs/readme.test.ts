@@ -158,6 +158,17 @@ t.test('the README names every command of the Makefile, and no other', async (t)
   for (const [, name] of readme.matchAll(/`make ([a-z-]+)/g)) t.ok(targets.includes(name), `make ${name}`)
 })
 
+t.test('programs that are in node_modules alone are called by npx', async (t) => {
+  const programs = new Set(await readdir(join(ROOT, 'node_modules/.bin')))
+  const shell = blocks.flatMap(({ language, code }) => (language === 'sh' ? code.split('\n') : []))
+  const called = [...shell, ...[...readme.matchAll(/`([^`\n]+ [^`\n]+)`/g)].map(([, code = '']) => code)]
+  t.ok(called.some((line) => line.startsWith('npx ')))
+  t.strictSame(
+    called.filter((line) => programs.has(line.split(' ')[0] ?? '')),
+    []
+  )
+})
+
 t.test('the links of the README lead somewhere', async (t) => {
   for (const target of findFileLinks(readme)) {
     await t.resolves(stat(join(ROOT, target)), target)

@@ -20,6 +20,8 @@ in_container() {
 }
 
 up() {
+  # else the images would be blamed
+  docker version > /dev/null || { echo 'no Docker engine answers: start it, or run ENGINE=local make up' >&2; exit 1; }
   # the user of the Redis container is not the one who cloned this
   chmod a+r infra/redis/redis.conf infra/nginx/certbot.sh
   if ! docker compose create --build; then

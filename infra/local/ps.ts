@@ -2,26 +2,31 @@
 import http from 'node:http'
 import https from 'node:https'
 import { command } from '../postgres/command.js'
-import { type RunFile, readRunFile } from './run-file.js'
+import { readRunFile } from './run-file.js'
 import { readSettings } from './settings.js'
+import { addressOf } from './tls.js'
 
 await command('ps', async (say) => {
   const { dataDir } = await readSettings()
   const run = await readRunFile(dataDir)
   if (!run) return say('nothing is running')
   say(`supervisor ${run.pid}, started ${run.startedAt}, data in ${dataDir}`)
-  const rows = await Promise.all(Object.entries(run.services).map(([name, service]) => describe(name, service)))
+  const rows = await Promise.all(
+    Object.entries(run.services).map(async ([name, service]) =>
+      describe(name, service.pid, await addressOf(dataDir, service))
+    )
+  )
   for (const row of rows) say(row)
 })
 
-async function describe(name: string, { pid, url }: RunFile['services'][string]): Promise<string> {
+async function describe(name: string, pid: number, url: string): Promise<string> {
   return `${name.padEnd(9)} ${String(pid).padEnd(8)} ${url}${url.startsWith('http') ? `  ${await healthOf(url)}` : ''}`
 }
 
 async function healthOf(url: string): Promise<string> {
   try {
     const status = await ask(`${url}/readyz`)
-    // nginx leads to the other port, once there is a certificate
+    // while a certificate is on its way, nginx leads to the other port
     return status === 200 || status === 301 ? 'ready' : `not ready (${status})`
   } catch {
     return 'does not answer'

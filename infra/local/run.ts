@@ -12,6 +12,8 @@ await command('run', async () => {
   const run = await readRunFile(dataDir)
   if (!run && !given.postgres) throw new Error('nothing is running: start it with make up, or make deps')
   const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...environment, ...run?.environment } })
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+  process.on('SIGINT', () => {}) // a Ctrl-C in the terminal reaches the child, too
   const { code, signal } = await waitForExit(child)
   process.exitCode = signal ? 1 : (code ?? 1)
 })

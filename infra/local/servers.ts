@@ -8,6 +8,7 @@ import { seed } from '../postgres/seed.js'
 import { readDatabaseUrls } from '../postgres/urls.js'
 import { allSettled } from './all-settled.js'
 import type { Environment } from './env-file.js'
+import { awaitGivenServers } from './given-servers.js'
 import { type KeptService, keepAlive } from './keep-alive.js'
 import type { Lifeline } from './lifeline.js'
 import { openLogFile } from './log-files.js'
@@ -35,6 +36,7 @@ const DATABASE = 'beeline'
 /** Brings both up, migrated; answers all variables that the services need. */
 export async function startServers(options: ServersOptions): Promise<Environment> {
   const { settings, say } = options
+  await awaitGivenServers(options)
   const [database, queue] = await allSettled(
     settings.given.postgres ? undefined : startDatabase(options),
     settings.given.redis ? undefined : startQueue(options)

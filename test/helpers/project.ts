@@ -16,6 +16,14 @@ export interface Result {
   output: string
 }
 
+export interface Started {
+  lines: string[]
+  /** A Ctrl-C. */
+  end(): Promise<void>
+  /** To this process alone. */
+  kill(signal: NodeJS.Signals): void
+}
+
 export interface Project {
   dir: string
   url: string
@@ -23,8 +31,8 @@ export interface Project {
   nginx: { url: string; httpsUrl: string }
   /** Runs a make target with these variables, without a terminal. */
   make(target: string, variables?: Record<string, string>): Promise<Result>
-  /** Starts any command in it; `end` is a Ctrl-C. */
-  start(command: string, args: string[], variables?: Record<string, string>): { lines: string[]; end(): Promise<void> }
+  /** Starts any command in it. */
+  start(command: string, args: string[], variables?: Record<string, string>): Started
   /** What runs, as the supervisor notes it. @throws Error when nothing does */
   runFile(): Promise<RunFile>
 }
@@ -37,7 +45,7 @@ const run = promisify(execFile)
 export async function copyProject(t: Scope, { closed = false }: { closed?: boolean } = {}): Promise<Project> {
   const outer = await mkdtemp(join(tmpdir(), 'beeline-project-'))
   await chmod(outer, closed ? 0o700 : 0o755)
-  const dir = join(outer, 'beeline')
+  const dir = join(outer, 'a bee|line & more') // a clone may lie in any folder
   await mkdir(dir)
   const names = (await readdir(ROOT)).filter((name) => !LEFT_OUT.includes(name))
   await run('cp', ['-Rp', ...names.map((name) => join(ROOT, name)), dir]) // times too: nothing is stale in the copy
@@ -97,13 +105,14 @@ function runMake(cwd: string, target: string, env: NodeJS.ProcessEnv): Promise<R
   })
 }
 
-function start(cwd: string, command: string[], env: NodeJS.ProcessEnv) {
+function start(cwd: string, command: string[], env: NodeJS.ProcessEnv): Started {
   const child = spawn('env', command, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const lines: string[] = []
   for (const output of [child.stdout, child.stderr]) output.on('data', (data) => lines.push(String(data)))
   return {
     lines,
+    kill: (signal) => void child.kill(signal),
     end: () => {
       if (child.pid !== undefined) sendTo(-child.pid, 'SIGINT') // to all, as a Ctrl-C in a terminal
       return ended

@@ -4,7 +4,7 @@ import { get } from 'node:https'
 import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
-import { isProcess } from '../../infra/local/process-list.js'
+import { isProcess, sendTo } from '../../infra/local/process-list.js'
 import { eventually } from '../helpers/eventually.js'
 import { withoutNginx } from '../helpers/nginx.js'
 import { copyProject, type Project } from '../helpers/project.js'
@@ -94,7 +94,7 @@ t.test('B16 one command starts everything, and the commands of A18 work on what 
       const led = await fetch(`${project.nginx.url}/sync/`, { redirect: 'manual' })
       assert.equal(led.headers.get('location'), `${project.nginx.httpsUrl}/sync/`)
     })
-    t.pass('and all are led there')
+    t.match((await project.make('ps')).output, new RegExp(`nginx .* ${project.nginx.httpsUrl} +ready`))
   })
 
   t.test('a second make up says that it runs', async (t) => {
@@ -124,6 +124,20 @@ t.test('B16 one command starts everything, and the commands of A18 work on what 
       t.match(output, shows)
     })
   }
+
+  t.test('a command with its settings ends with who started it', async (t) => {
+    const script = 'setInterval(() => {}, 1000); console.log(process.pid)'
+    const run = project.start(process.execPath, ['build/infra/local/run.js', process.execPath, '-e', script])
+    const child = await eventually(() => {
+      const pid = Number(run.lines.join(''))
+      assert.ok(pid)
+      return pid
+    })
+    t.teardown(() => sendTo(child, 'SIGKILL'))
+    run.kill('SIGTERM')
+    await eventually(async () => assert.deepEqual(await findAlive([child]), []))
+    t.pass('it left nothing behind')
+  })
 
   t.test('a killed child comes back by itself', async (t) => {
     const { services } = await project.runFile()

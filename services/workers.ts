@@ -1,6 +1,7 @@
 /**
  * A service as several processes that share one port. Who ends is replaced; SIGHUP replaces all, one after the other, by what lies on
- * the disk now, and once more when it came meanwhile; SIGTERM stops all as one process would be stopped. This process takes connections and hands them on, nothing else.
+ * the disk now, and once more when it came meanwhile; SIGTERM stops all as one process would be stopped. This process takes
+ * connections and hands them on, nothing else.
  */
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'

@@ -25,9 +25,16 @@ t.test('of many guesses at once few are looked at, and the rest are told when to
   const { 400: looked = 0, 429: refused = 0 } = tally(answers)
   t.ok(looked >= 5 && looked <= 12, `${looked} guesses`)
   t.equal(looked + refused, 400)
-  const last = await attempt('ada', 'another', '192.0.2.1')
+  // each that is looked at makes the next pause longer: until no machine is too slow for what comes
+  const last = await eventually(
+    async () => {
+      const answer = await attempt('ada', 'another', '192.0.2.1')
+      assert.ok(Number(answer.headers.get('retry-after')) >= 6)
+      return answer
+    },
+    { timeout: 60_000, pause: 250 }
+  )
   t.match(await last.json(), { code: 'TOO_MANY_ATTEMPTS' })
-  t.ok(Number(last.headers.get('retry-after')) >= 1)
   t.equal((await attempt('ada', PASSWORD, '192.0.2.1')).status, 429, 'also with the right one')
   t.equal((await attempt('ada', PASSWORD, '192.0.2.2')).status, 200, 'the owner, from elsewhere, logs in')
 })

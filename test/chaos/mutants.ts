@@ -40,7 +40,9 @@ export const MUTANTS: Record<string, Replacement[]> = {
   /** Rule 7: a job whose consumer died stays with it. */
   'no-return': [{ file: 'plugins/ledger/relay.js', from: 'await returnLapsed(client)', to: '[]' }],
   /** Rule 7: a delivery that Redis has lost counts as living. */
-  'no-living-check': [{ file: 'plugins/ledger/relay.js', from: 'await clearLost(client, queue);', to: ';' }],
+  'no-living-check': [
+    { file: 'plugins/ledger/relay.js', from: 'await eachQueue((queue) => clearLost(client, queue));', to: ';' }
+  ],
   /** Rule 4: what comes back from a consumer that was killed while it stored looks new. */
   'no-mark': [{ file: 'plugins/queue/carrier.js', from: 'markStalled(client, `${prefix}:${name}`), ', to: '' }],
   /** Rule 5: the effect is written although the lease was lost. */

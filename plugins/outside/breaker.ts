@@ -29,8 +29,7 @@ export interface Breaker {
 }
 
 export function createBreaker(options: BreakerOptions = {}): Breaker {
-  const { failures = 5, openMs = 30_000, trialMs = 10_000, mostHosts = 1_000 } = options
-  const { now = () => performance.now() } = options
+  const { failures = 5, openMs = 30_000, trialMs = 10_000, mostHosts = 1_000, now = () => performance.now() } = options
   const states = new Map<string, State>()
 
   /** Answers whether this is the one trial after the pause. */

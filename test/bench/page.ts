@@ -91,7 +91,7 @@ ${tables}
   and kept by one statement (a drain gains 5 %, together loses 8 %), log lines put together by hand (4 % of a sync submission gained), and written without a thread, requests without a logger
   of their own, awaited jobs that start
   when those before them have ended, two gateway processes on two cores (sync a seventh slower, waiting half as fast), Node's large pages, a larger young generation. Not done: results
-  told through Redis along with the end of a job (waiting costs a tenth less); Redis carries ids only.
+  told through Redis along with the end of a job (waiting costs about a tenth less); Redis carries ids only.
 
 ## Run it
 

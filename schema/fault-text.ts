@@ -1,5 +1,6 @@
 /** What is wrong with a value, said for people. */
 import type { TSchema } from 'typebox'
+import { NOT_BLANK } from './not-blank.js'
 import type { Fault } from './problem.js'
 
 /** As TypeBox reports it. */
@@ -72,7 +73,8 @@ function toFaults({ keyword, instancePath, params, message }: RawError, schema: 
 /** A sentence's end about one value; undefined for a keyword that no schema here uses. */
 function say(keyword: string, params: Record<string, unknown>, schema: unknown, value: unknown): string | undefined {
   const { limit } = params
-  if (value === '' && (keyword === 'minLength' || keyword === 'format')) return 'is required'
+  if (value === '' && ['minLength', 'format', 'pattern'].includes(keyword)) return 'is required'
+  if (keyword === 'pattern' && params.pattern === NOT_BLANK.pattern) return 'must not be blank'
   switch (keyword) {
     case 'anyOf':
     case 'enum':

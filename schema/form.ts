@@ -1,5 +1,6 @@
 /** What a form is, and the kinds of field it is made of. A field is the TypeBox schema of its value; `title` is its label. */
 import Type, { type Static, type TSchema } from 'typebox'
+import { NOT_BLANK } from './not-blank.js'
 
 export interface FormDefinition {
   /** Heading of the form page. */
@@ -26,13 +27,13 @@ type Label = {
   description?: string
 }
 
-/** One line of text, 1 to `maxLength` characters (default 200). */
+/** One line of text, 1 to `maxLength` characters (default 200), not of spaces alone. */
 export const text = ({ maxLength = 200, ...label }: Label & { maxLength?: number }) =>
-  Type.String({ ...label, minLength: 1, maxLength })
+  Type.String({ ...label, ...NOT_BLANK, maxLength })
 
-/** Several lines of text, 1 to `maxLength` characters (default 5000). */
+/** Several lines of text, 1 to `maxLength` characters (default 5000), not of spaces alone. */
 export const longText = ({ maxLength = 5000, ...label }: Label & { maxLength?: number }) =>
-  Type.String({ ...label, minLength: 1, maxLength, widget: 'textarea' })
+  Type.String({ ...label, ...NOT_BLANK, maxLength, widget: 'textarea' })
 
 /** An e-mail address, at most 254 characters (RFC 5321 §4.5.3.1.3). */
 export const email = (label: Label) => Type.String({ ...label, maxLength: 254, format: 'email' })

@@ -1,13 +1,14 @@
 /** A thing to do, as it is sent and as it is read. */
 import Type, { type Static } from 'typebox'
 import { Timestamp } from './job.js'
+import { NOT_BLANK } from './not-blank.js'
 
 export const TaskId = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
 
 /** Tasks on one page at the most. */
 export const MOST_TASKS = 100
 
-const title = Type.String({ minLength: 1, maxLength: 200 })
+const title = Type.String({ ...NOT_BLANK, maxLength: 200 })
 const description = Type.String({ maxLength: 2_000 })
 const is_done = Type.Boolean()
 

@@ -1,6 +1,7 @@
 /** Users: who they are, what they may do, and what they prove it with. */
 import Type, { type Static } from 'typebox'
 import { Timestamp, Uuid } from './job.js'
+import { NOT_BLANK } from './not-blank.js'
 
 /** A user has what is theirs; an operator has what is everyone's. */
 export const Role = Type.Union([Type.Literal('user'), Type.Literal('operator')])
@@ -43,6 +44,7 @@ export const Username = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._@+-]{1,99}$',
   minLength: 2,
   maxLength: 100,
+  form: 'a letter or digit, then letters, digits and . _ @ + -',
   description: 'letters, digits and . _ @ + -, so that an e-mail address fits; capitals do not count'
 })
 
@@ -61,7 +63,7 @@ export const User = Type.Object(
 )
 export type User = Static<typeof User>
 
-const Name = Type.String({ minLength: 1, maxLength: 100, description: 'for people: what it is for' })
+const Name = Type.String({ ...NOT_BLANK, maxLength: 100, description: 'for people: what it is for' })
 const Scopes = Type.Array(Scope, { minItems: 1, maxItems: SCOPES.length, uniqueItems: true })
 
 export const NewApiKey = Type.Object(

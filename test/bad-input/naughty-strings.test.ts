@@ -39,7 +39,7 @@ const BOUND: [string, object, string[]][] = [
 ]
 
 const fits = (text: string, length: number) =>
-  text !== '' && [...text].length <= length && !text.includes('\0') && text.isWellFormed()
+  /\S/.test(text) && [...text].length <= length && !text.includes('\0') && text.isWellFormed()
 
 const asFields = (body: object): [string, string][] =>
   Object.entries(body).flatMap(([name, value]) =>

@@ -45,6 +45,19 @@ t.test('dates that no calendar has', async (t) => {
   })
 })
 
+t.test('a text of spaces alone says nothing', async (t) => {
+  await storesNothing(t, stack, async () => {
+    for (const name of ['', ' ', ' \t\r\n ', '\u00a0', '\u3000\u2003', '\ufeff']) {
+      const errors = [{ pointer: '/name', detail: name ? 'must not be blank' : 'is required' }]
+      const json = await sendJson('/sync/contact', written('name', JSON.stringify(name)))
+      t.match(await assertProblem(t, json, 422, `'${name}'`), { errors })
+      const form = await sendForm('/async/contact', new URLSearchParams({ ...FIELDS, name }).toString())
+      t.match(await assertProblem(t, form, 422, `'${name}' in a form`), { errors })
+    }
+  })
+  t.equal((await sendJson('/sync/contact', written('name', '"\u3000b"'))).status, 201)
+})
+
 t.test('text that is not UTF-8, or half a character', async (t) => {
   const latin1 = Buffer.from(JSON.stringify({ ...CONTACT, name: 'Ädä' }), 'latin1')
   const utf16 = Buffer.from(JSON.stringify(CONTACT), 'utf16le')

@@ -183,6 +183,9 @@ t.test('B19 switched on, nginx answers the list straight from Redis', { skip: wi
     for (const path of ['/api/tasks?limit=1', '/api/tasks?is_done=true', '/api/tasks/1', '/api/tasks?x=1']) {
       t.equal((await list({}, path)).from, 'BYPASS', path)
     }
+    for (const path of ['//api/tasks', '/api%2Ftasks', '/api//tasks']) {
+      t.match(await list({}, path), { from: 'BYPASS', status: 404 }, `${path} is another address, as for the gateway`)
+    }
     t.equal((await get('/api/tasks', { authorization: 'Bearer wrong' })).status, 401)
   })
 

@@ -18,8 +18,9 @@ package.loaded.beeline_tasks = state
 
 local function is_for_all()
   local var, method = ngx.var, ngx.req.get_method()
-  return (method == "GET" or method == "HEAD") and not var.args and not var.http_authorization and not var.http_cookie
-    and not var.http_x_api_key and not var.http_origin
+  -- as it was sent: nginx takes other spellings for this one, which a gateway does not know
+  return (method == "GET" or method == "HEAD") and var.request_uri == "/api/tasks" and not var.http_authorization
+    and not var.http_cookie and not var.http_x_api_key and not var.http_origin
 end
 
 local function describe(bytes, version)

@@ -46,7 +46,7 @@ declare module 'fastify' {
     ledger: {
       /**
        * Commits a job and answers its id; the delivery follows by itself.
-       * @throws as `GroupCommit`, problem 429 `TOO_MANY_OPEN_JOBS`, 503 `QUEUE_FULL`, 422 for a reused key
+       * @throws as `GroupCommit`, problem 422 `BATCH_TOO_LARGE`, 429 `TOO_MANY_OPEN_JOBS`, 503 `QUEUE_FULL`, 422 for a reused key
        */
       accept: (job: NewJob, key?: IdempotencyKey) => Promise<Accepted>
       /** Commits jobs of one submitter together, all or none, and answers the batch's id. @throws as `accept` */

@@ -76,8 +76,16 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
       clearTimeout(waitingTimer)
     },
 
-    /** Counts some more until the next look. @throws problem 429 `TOO_MANY_OPEN_JOBS` or 503 `QUEUE_FULL` */
+    /**
+     * Counts some more until the next look.
+     * @throws problem 422 `BATCH_TOO_LARGE` for more than can ever be open, 429 `TOO_MANY_OPEN_JOBS`, 503 `QUEUE_FULL`
+     */
     admit(submitter: string, jobs: number) {
+      const most = Math.min(openPerOwner, openInAll)
+      if (jobs > most) {
+        const detail = `${jobs} jobs at a time, and no more than ${most} may be unfinished; send them in smaller batches`
+        throw problem(422, 'BATCH_TOO_LARGE', detail)
+      }
       const own = open.bySubmitter.get(submitter) ?? 0
       if (own + jobs > openPerOwner) {
         const much = `you have ${own} unfinished jobs, and ${jobs} more would pass the limit of ${openPerOwner}`

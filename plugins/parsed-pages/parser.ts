@@ -21,7 +21,7 @@ export interface ParserOptions {
 }
 
 export interface Parser {
-  /** @throws permanent fault `PAGE_TOO_COMPLEX`; the signal's reason */
+  /** @throws fault `PAGE_TOO_COMPLEX`, for good when it is the memory, passing when it is the time; the signal's reason */
   extract: (options: ExtractOptions, signal?: AbortSignal) => Promise<PageContent>
   isAllowed: (task: RobotsTask, signal?: AbortSignal) => Promise<boolean>
   close: () => Promise<void>
@@ -114,11 +114,13 @@ function ask(thread: Worker, task: Task, { mostMs, signal }: Limits): Promise<un
       thread.removeAllListeners('message').off('error', onBroken).off('exit', onBroken)
       finish()
     }
-    const giveUp = (cause?: unknown) =>
-      reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much time or memory to parse', { passing: false, cause }))
     const onAbort = () => end(() => reject(signal?.reason))
-    const onBroken = (cause?: unknown) => end(() => giveUp(cause))
-    const timer = setTimeout(() => end(giveUp), mostMs)
+    const onBroken = (cause?: unknown) =>
+      end(() => reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much memory to parse', { passing: false, cause })))
+    // how long it takes depends on what else the machine does
+    const onTimeOut = () =>
+      end(() => reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much time to parse', { passing: true })))
+    const timer = setTimeout(onTimeOut, mostMs)
     thread.once('message', (answer) => end(() => resolve(answer)))
     thread.once('error', onBroken).once('exit', onBroken)
     signal?.addEventListener('abort', onAbort, { once: true })

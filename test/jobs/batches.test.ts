@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import t from 'tap'
 import { Value } from 'typebox/value'
 import { JobSummary } from '#schema/job'
+import { eventually } from '../helpers/eventually.js'
 import { balanced, settled, startFaultStack } from '../helpers/fault-stack.js'
 import { createApi, probe } from './api.js'
 
@@ -98,16 +99,33 @@ t.test('of many payloads that do not fit each is told, and all that is wrong wit
   t.strictSame(places(refused.body), [...each, '999'])
 })
 
-t.test('a batch beyond the limit of open jobs is told the limit, and its own number', async (t) => {
-  const strict = createApi(await stack.gateway({ OPEN_JOBS_PER_OWNER: '4' }))
-  t.match(await strict.post('/api/jobs/probe/batch', Array(5).fill(probe())), {
-    status: 429,
-    body: {
+t.test(
+  'a batch beyond the limit of open jobs is told the limit, its own number, and whether waiting helps',
+  async (t) => {
+    const open = await api.send({ marker: 'open' }, '?run_at=2099-01-01T00:00:00Z')
+    const strict = createApi(await stack.gateway({ OPEN_JOBS_PER_OWNER: '4' }))
+    const send = (jobs: number) => strict.post('/api/jobs/probe/batch', Array(jobs).fill(probe()))
+    const full = await eventually(async () => {
+      const answer = await send(4)
+      assert.equal(answer.status, 429, 'the gateway has counted what is open')
+      return answer
+    })
+    t.match(full.body, {
       code: 'TOO_MANY_OPEN_JOBS',
-      detail: /^you have \d+ unfinished jobs, and 5 more would pass the limit of 4; wait until some are done$/
-    }
-  })
-})
+      detail: /^you have \d+ unfinished jobs, and 4 more would pass the limit of 4; wait until some are done$/
+    })
+    const never = await send(5)
+    t.match(never, {
+      status: 422,
+      body: {
+        code: 'BATCH_TOO_LARGE',
+        detail: '5 jobs at a time, and no more than 4 may be unfinished; send them in smaller batches'
+      }
+    })
+    t.notOk(never.headers.has('retry-after'))
+    t.equal((await api.call('DELETE', `/api/jobs/${open}`)).status, 204)
+  }
+)
 
 t.test('the list goes through pages by its filters, newest first', async (t) => {
   const { body } = await api.post(

@@ -1,17 +1,47 @@
 /** How both services log: JSON lines on stdout, written behind the work. */
 import pino from 'pino'
 import type { Config } from '#schema/config'
+import { inBlocks } from './log-blocks.js'
 
 /** Fields of errors that repeat what was sent: to Redis its password, to Postgres what people typed. */
 const PRIVATE = ['command', 'detail', 'where', 'internalQuery', 'input']
 
-/**
- * Lines go out in blocks, at least five times a second; a process that is killed may lose its last ones. A block is never larger than
- * what a pipe takes in one piece: several processes that write to one do not cut each other's lines.
- */
-export const loggerOf = (service: string, { LOG_LEVEL }: Config) => ({
-  level: LOG_LEVEL,
-  base: { service, pid: process.pid },
-  redact: { paths: PRIVATE.map((field) => `err.${field}`), remove: true },
-  stream: pino.destination({ dest: 1, sync: false, minLength: 3_072, maxWrite: 4_096, periodicFlush: 200 })
-})
+const BLOCK_BYTES = 65_536
+/** What a pipe takes in one piece (pipe(7), PIPE_BUF): several processes that write to one do not cut each other's lines. */
+const SHARED_BLOCK_BYTES = 4_096
+
+/** Of this process, which has one stdout. */
+let stream: ReturnType<typeof openStream> | undefined
+
+/** A process that is killed may lose its last lines; one that ends by itself writes them. */
+function openStream(blockBytes: number) {
+  const behind = pino.destination({ dest: 1, sync: false, maxWrite: blockBytes })
+  const atOnce = pino.destination({ dest: 1, sync: true })
+  let open = true
+  behind.on('close', () => {
+    open = false
+  })
+  const blocks = inBlocks(
+    {
+      write: (text) => behind.write(text),
+      writeSync: (text) => {
+        if (open) behind.flushSync()
+        if (text) atOnce.write(text)
+      }
+    },
+    blockBytes
+  )
+  // before the destination's own last writes
+  process.prependListener('beforeExit', blocks.flush).prependListener('exit', blocks.flushSync)
+  return blocks
+}
+
+export function loggerOf(service: string, { LOG_LEVEL, WEB_CONCURRENCY }: Config) {
+  stream ??= openStream(WEB_CONCURRENCY > 1 ? SHARED_BLOCK_BYTES : BLOCK_BYTES)
+  return {
+    level: LOG_LEVEL,
+    base: { service, pid: process.pid },
+    redact: { paths: PRIVATE.map((field) => `err.${field}`), remove: true },
+    stream
+  }
+}

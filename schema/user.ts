@@ -63,12 +63,12 @@ export const User = Type.Object(
 )
 export type User = Static<typeof User>
 
-const Name = Type.String({ ...NOT_BLANK, maxLength: 100, description: 'for people: what it is for' })
+export const ApiKeyName = Type.String({ ...NOT_BLANK, maxLength: 100, description: 'for people: what it is for' })
 const Scopes = Type.Array(Scope, { minItems: 1, maxItems: SCOPES.length, uniqueItems: true })
 
 export const NewApiKey = Type.Object(
   {
-    name: Name,
+    name: ApiKeyName,
     scopes: Type.Optional(Scopes),
     expires_in_days: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650 }))
   },
@@ -82,7 +82,7 @@ const orNull = <T extends typeof Timestamp>(schema: T) => Type.Union([schema, Ty
 export const ApiKey = Type.Object(
   {
     id: Uuid,
-    name: Name,
+    name: ApiKeyName,
     prefix: Type.String({ maxLength: 40 }),
     scopes: Scopes,
     created_at: Timestamp,

@@ -1,7 +1,7 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
 import { Uuid } from '#schema/job'
-import { Password } from '#schema/user'
+import { ApiKeyName, Password } from '#schema/user'
 
 const tags = ['account pages']
 const produces = ['text/html']
@@ -51,7 +51,7 @@ export const changePasswordContract = form('Change my password', {
   password: Password
 })
 export const createKeyContract = form('Make a key', {
-  name: Type.String({ minLength: 1, maxLength: 100 }),
+  name: ApiKeyName,
   may: Type.String({ maxLength: 60, description: 'its scopes, separated by spaces' })
 })
 export const rowContract = (summary: string) => ({ ...form(summary, {}), params: Type.Object({ id: Uuid }) })

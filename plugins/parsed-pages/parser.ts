@@ -21,7 +21,10 @@ export interface ParserOptions {
 }
 
 export interface Parser {
-  /** @throws fault `PAGE_TOO_COMPLEX`, for good when it is the memory, passing when it is the time; the signal's reason */
+  /**
+   * @throws fault `PAGE_TOO_COMPLEX`, for good when it is the memory, passing when it is the time; what the parsing throws; the
+   * signal's reason
+   */
   extract: (options: ExtractOptions, signal?: AbortSignal) => Promise<PageContent>
   isAllowed: (task: RobotsTask, signal?: AbortSignal) => Promise<boolean>
   close: () => Promise<void>
@@ -111,18 +114,25 @@ function ask(thread: Worker, task: Task, { mostMs, signal }: Limits): Promise<un
     const end = (finish: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
-      thread.removeAllListeners('message').off('error', onBroken).off('exit', onBroken)
+      thread.removeAllListeners('message').off('error', onError).off('exit', onExit)
       finish()
     }
     const onAbort = () => end(() => reject(signal?.reason))
-    const onBroken = (cause?: unknown) =>
-      end(() => reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much memory to parse', { passing: false, cause })))
+    const onError = (error: NodeJS.ErrnoException) =>
+      end(() =>
+        reject(
+          error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+            ? pageFault('PAGE_TOO_COMPLEX', 'it takes too much memory to parse', { passing: false, cause: error })
+            : error
+        )
+      )
+    const onExit = (code: number) => end(() => reject(new Error(`the thread that parses has ended with ${code}`)))
     // how long it takes depends on what else the machine does
     const onTimeOut = () =>
       end(() => reject(pageFault('PAGE_TOO_COMPLEX', 'it takes too much time to parse', { passing: true })))
     const timer = setTimeout(onTimeOut, mostMs)
     thread.once('message', (answer) => end(() => resolve(answer)))
-    thread.once('error', onBroken).once('exit', onBroken)
+    thread.once('error', onError).once('exit', onExit)
     signal?.addEventListener('abort', onAbort, { once: true })
     thread.postMessage(task)
   })

@@ -119,9 +119,11 @@ export async function prepareStack(): Promise<Stack> {
     inside,
     make: (target, variables = {}) => execute('make', [target], variables),
     containers,
-    // an init process is the container's first; what it started is the service
+    // an init process is the container's first; what it started is the service. With it the container ends, often before this shell (137)
     kill: async (service) => {
-      await inside(service, 'kill -9 $(cat /proc/1/task/1/children)')
+      await inside(service, 'kill -9 $(cat /proc/1/task/1/children)').catch((error) => {
+        if (error.code !== 137) throw error
+      })
     },
     stop: async (...services) => {
       await compose('stop', ...services)

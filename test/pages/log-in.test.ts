@@ -165,6 +165,16 @@ t.test('what a page kept from an earlier log-in is sent once more, and nothing t
   await page.waitForURL(/\/async\/contact\/[\da-f-]{36}$/)
 })
 
+t.test('a key whose name is spaces alone is not made', async (t) => {
+  const { page } = await browser.open()
+  await logIn(page, 'emil')
+  await page.getByLabel('What is the new key for?').fill('   ')
+  await page.getByRole('button', { name: 'Make a key' }).click()
+  await page.getByText('must not be blank').waitFor()
+  await page.goto(`${base}/account`)
+  t.match(await page.content(), 'You have no keys')
+})
+
 t.test('another site’s page can send nothing in the name of who is logged in', async (t) => {
   const { page } = await browser.open()
   await logIn(page, 'emil')

@@ -248,3 +248,11 @@ t.test('a page that takes too much memory is given up alone', async (t) => {
   await t.rejects(parser.extract({ html: '<i>x</i>'.repeat(260_000) }), { code: 'PAGE_TOO_COMPLEX', passing: false })
   t.match(await parser.extract({ html: '<title>T</title>' }), { title: 'T' })
 })
+
+t.test('an error of the parsing is told as what it is, and the next page is parsed', async (t) => {
+  const parser = createParser()
+  t.teardown(parser.close)
+  // @ts-expect-error: no text makes it throw
+  await t.rejects(parser.extract({ html: 5 }), { name: 'TypeError' })
+  t.match(await parser.extract({ html: '<title>T</title>' }), { title: 'T' })
+})

@@ -73,6 +73,7 @@ export function buildGateway({ config, registry, die }: GatewayOptions): Fastify
     http: {
       // given at the server's creation, it bounds the headers' time as well: else Node takes one for the other
       requestTimeout: config.REQUEST_TIMEOUT_MS,
+      requireHostHeader: false, // Node would refuse it without a word
       // how often Node looks; 30 s by default
       connectionsCheckingInterval: Math.min(config.REQUEST_TIMEOUT_MS, 5_000)
     }

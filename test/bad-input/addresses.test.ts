@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { KEY } from '../helpers/processes.js'
 import { CONTACT, idOf, startStack } from '../helpers/stack.js'
@@ -175,6 +177,18 @@ t.test('headers that are huge, many, or odd', async (t) => {
       t.equal((await stack.post('/sync/contact', {}, { accept })).status, 422)
     }
   })
+})
+
+t.test('a request that does not name its host', async (t) => {
+  const ask = async (version: string) => {
+    const socket = connect(Number(new URL(stack.gateway.url).port), '127.0.0.1')
+    socket.end(`GET /healthz HTTP/${version}\r\nConnection: close\r\n\r\n`)
+    return await text(socket)
+  }
+  const refusal = await ask('1.1')
+  t.match(refusal, /^HTTP\/1.1 400 /)
+  t.match(refusal, /content-type: application\/problem\+json.*"code":"HOST_MISSING"/s)
+  t.match(await ask('1.0'), /^HTTP\/1.1 200 /, 'before HTTP/1.1 nobody had to')
 })
 
 t.test('an id that a client gives its request is used only when it is harmless', async (t) => {

@@ -8,8 +8,8 @@ import { SubmissionPayload } from './submission.js'
 const MOST_FIELDS = 100
 const NAME = /^[a-z][a-z0-9-]{0,59}$/
 const NAME_RULE = 'rename the file: lower-case letters, digits and hyphens, at most 60'
-/** Field names of the page itself, which no form may take. */
-const RESERVED = new Set(['idempotency_key', 'website', 'csrf_token'])
+/** Field names of the page itself, which no form may take; the last four would stand before what its scripts call of a form element. */
+const RESERVED = new Set(['idempotency_key', 'website', 'csrf_token', 'closest', 'dataset', 'elements', 'matches'])
 
 /** Names under /api/jobs/ that are no job types. */
 const TAKEN = new Set(['balance', 'replay'])

@@ -78,7 +78,7 @@ t.test('D24 a form without title or fields, or a field without label, is named',
 })
 
 t.test('field names that belong to the page, or that no form could send, are refused', async (t) => {
-  for (const name of ['idempotency_key', 'website']) {
+  for (const name of ['idempotency_key', 'website', 'elements', 'dataset']) {
     t.match(form({ fields: { [name]: text({ title: 'X' }) } })[0], `field ${name}: this name belongs to the page`)
   }
   for (const name of ['Name', 'a-b', '__proto__x', '1st']) {

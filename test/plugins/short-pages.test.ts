@@ -13,7 +13,7 @@ interface Page {
 
 const uuid = `(lpad(to_hex(1735689600000 + n), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid`
 
-/** Each fills its table with this many rows behind one that fits the query, newer than it. */
+/** Each makes one row that fits the query, and after it this many that do not. */
 const lists: Record<string, (others: number) => Promise<unknown>> = {
   '/api/tasks?title=needle': (others) =>
     stack.sql(

@@ -24,7 +24,14 @@ up() {
   docker version > /dev/null || { echo 'no Docker engine answers: start it, or run ENGINE=local make up' >&2; exit 1; }
   # the user of the Redis container is not the one who cloned this
   chmod a+r infra/redis/redis.conf infra/nginx/certbot.sh
-  if ! docker compose create --build; then
+  there=$(docker compose ps --all --quiet)
+  is_new=
+  docker volume inspect "${COMPOSE_PROJECT_NAME}_postgres-data" > /dev/null 2>&1 || is_new=yes
+  if ! { docker compose build && docker compose create --no-recreate; }; then
+    if [ -n "$there" ]; then
+      echo 'the images could not be had: what was there before is left as it was' >&2
+      exit 1
+    fi
     docker compose down --remove-orphans > /dev/null 2>&1 || true
     if [ -n "$(infra/setting.sh ENGINE '')" ]; then
       echo 'the images could not be had; a mirror may help: REGISTRY=mirror.example.org/library make up' >&2
@@ -40,7 +47,7 @@ up() {
     echo 'A refused password: the volume was made with another .env' >&2
     exit 1
   fi
-  on_stack build/infra/postgres/seed.js
+  [ -z "$is_new" ] || on_stack build/infra/postgres/seed.js
   echo 'ready:'
   echo "  $(address)"
   echo 'make logs shows the logs; make down stops it'

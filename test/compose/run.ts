@@ -18,6 +18,7 @@ const SUBMISSIONS = Number(process.env.SUBMISSIONS ?? 4_000)
 const SERVICES = ['consumer', 'gateway', 'nginx', 'postgres', 'redis']
 const run = promisify(execFile)
 
+t.setTimeout(1_200_000) // first of all: to prepare an engine takes minutes
 await setUp()
 const missing = await findMissing()
 if (missing) {
@@ -25,7 +26,6 @@ if (missing) {
   process.exit(1)
 }
 const stack = await prepareStack()
-t.setTimeout(1_200_000)
 t.teardown(async () => {
   await stack.make('clean')
   await run('docker', ['image', 'rm', '--force', `beeline:${stack.project}`, `beeline-nginx:${stack.project}`])
@@ -77,6 +77,14 @@ t.test('A18 C6 C7 the helper commands work on a running stack', async (t) => {
   t.match(await stack.make('logs', { SERVICE: 'gateway' }), 'Server listening')
   t.match(await stack.make('logs', { SERVICE: 'nginx' }), '"path":"/api/health"', 'A12')
   t.match(await stack.make('migrate'), 'up to date')
+  await isReady()
+})
+
+t.test('images that cannot be had leave what runs as it is', async (t) => {
+  const ids = () => stack.compose('ps', '--quiet')
+  const before = await ids()
+  await t.rejects(stack.make('up', { REGISTRY: 'nowhere.invalid/library' }), /what was there before is left as it was/)
+  t.equal(await ids(), before)
   await isReady()
 })
 

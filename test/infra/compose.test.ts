@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what Compose fills in, as it stands in the file
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -131,7 +131,7 @@ t.test('B17 containers: every base image comes from REGISTRY', async (t) => {
 })
 
 t.test('A14 containers: secrets have no default, and the services never see that of the owner', async (t) => {
-  t.strictSame(requiredSecrets, ['API_KEY', 'DATABASE_OWNER_PASSWORD', 'DATABASE_PASSWORD', 'SECRET_KEY'])
+  t.strictSame(requiredSecrets, ['DATABASE_OWNER_PASSWORD', 'DATABASE_PASSWORD', 'SECRET_KEY'])
   for (const name of requiredSecrets) t.notMatch(source, new RegExp(`\\$\\{${name}(:-|\\})`), `${name} has no default`)
   for (const name of ['gateway', 'consumer']) t.notMatch(JSON.stringify(serviceOf(name)), 'DATABASE_OWNER', name)
 })
@@ -171,7 +171,8 @@ t.test('the secrets are made without Node, and once', async (t) => {
   await cp(join(ROOT, 'infra/secrets.sh'), join(folder, 'infra/secrets.sh'))
   const makeSecrets = (given = {}) =>
     run(join(folder, 'infra/secrets.sh'), { env: { PATH: process.env.PATH, ...given } })
-  const readEnv = () => readFile(join(folder, '.env'), 'utf8')
+  const file = join(folder, '.env')
+  const readEnv = () => readFile(file, 'utf8')
 
   await makeSecrets({ DATABASE_PASSWORD: 'given' })
   const first = await readEnv()
@@ -181,11 +182,22 @@ t.test('the secrets are made without Node, and once', async (t) => {
   t.ok(made.startsWith(first), 'what is there stays')
   await makeSecrets()
   t.equal(await readEnv(), made)
-  const { PUBLIC_TASKS, ...secrets } = parseEnv(made)
+  const { PUBLIC_TASKS, API_KEY = '', ...secrets } = parseEnv(made)
   t.equal(PUBLIC_TASKS, 'true', 'a new one is that of a sample set-up')
   t.strictSame(Object.keys(secrets).sort(), requiredSecrets, 'they are those that the containers ask for')
-  for (const [name, value] of Object.entries(secrets)) t.match(value, /^[0-9a-f]{64}$/, name)
-  t.equal((await stat(join(folder, '.env'))).mode & 0o077, 0, 'nobody else can read them')
+  for (const [name, value] of Object.entries({ ...secrets, API_KEY })) t.match(value, /^[0-9a-f]{64}$/, name)
+  const isPrivate = async () => ((await stat(file)).mode & 0o077) === 0
+  t.ok(await isPrivate(), 'nobody else can read them')
+
+  const own = 'API_KEY=\nOPEN_REGISTRATION=true'
+  await writeFile(file, own)
+  await chmod(file, 0o644)
+  await makeSecrets()
+  const completed = await readEnv()
+  t.ok(completed.startsWith(`${own}\n`), 'what somebody wrote stays as it is')
+  t.strictSame(Object.keys(parseEnv(completed)).sort(), ['API_KEY', 'OPEN_REGISTRATION', ...requiredSecrets].sort())
+  t.equal(parseEnv(completed).API_KEY, '', 'who wants no key has none')
+  t.ok(await isPrivate(), 'though it was open before')
 })
 
 t.test('the health check of the image tells well from unwell', async (t) => {

@@ -115,6 +115,7 @@ t.test('B16 one command starts everything, and the commands of A18 work on what 
     ['migrate', {}, /up to date/],
     ['seed', {}, /sample data are there/],
     ['dead', {}, /no dead jobs/],
+    ['user', { NAME: 'ada' }, new RegExp(`${project.url}/password#`)],
     ['prune', {}, /left behind|deleted/],
     ['deps', {}, /already running/]
   ] as const) {

@@ -50,7 +50,12 @@ export const Config = Type.Object(
     ),
     OPEN_REGISTRATION: flag(false, 'let anyone make an account'),
     PROGRAM_LOGIN: flag(true, 'let programs log in with name and password (the OAuth password grant)'),
-    SESSION_DAYS: count(30, 1, 3_650, 'days after which a log-in ends, however often it is used; unused it ends after 7'),
+    SESSION_DAYS: count(
+      30,
+      1,
+      3_650,
+      'days after which a log-in ends, however often it is used; unused it ends after 7'
+    ),
     DATABASE_URL: postgresAddress('Postgres, in the role that serves (no DELETE, no DDL); no default'),
     DATABASE_OWNER_URL: Type.Optional(postgresAddress('Postgres, in the role that migrates; DATABASE_URL when absent')),
     DATABASE_CONNECTIONS: count(10, 5, 500, 'connections that one process may hold open'),

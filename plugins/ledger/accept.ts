@@ -76,7 +76,7 @@ export function createAccept({ app, registry, load, process }: AcceptOptions) {
   const createCommit = (kind: 'job' | 'batch', options: object) =>
     app.groupCommit({
       ...options,
-      sizeOf: ({ rows }: Item) => rows.reduce((sum, { json }) => sum + json.length, 0),
+      sizeOf: ({ rows }: Item) => rows.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0),
       write: async (client, items) => {
         const outgoing: Deliveries[] = []
         const insert = async (tx: PoolClient, taken: Item[]) => {

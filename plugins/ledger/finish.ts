@@ -37,7 +37,8 @@ export function createFinish({ app, effectsOf, tellEnd }: FinishOptions): (endin
       deadlineMs: Number.POSITIVE_INFINITY,
       maxWaiting: Number.POSITIVE_INFINITY,
       maxWaitingBytes: Number.POSITIVE_INFINITY,
-      sizeOf: (ending: Ending) => (ending.outcome === 'done' ? (JSON.stringify(ending.result)?.length ?? 0) : 0),
+      sizeOf: (ending: Ending) =>
+        ending.outcome === 'done' ? Buffer.byteLength(JSON.stringify(ending.result) ?? '') : 0,
       write: (client, endings) => write(client, type, endings),
       // while the rows were locked by this very transaction nobody could renew
       onRetry: (_error, endings) =>

@@ -57,7 +57,7 @@ async function submissions(app: FastifyInstance) {
   const commit = app.groupCommit({
     write: (client, rows: Row[]) =>
       app.idempotency.insertOnce(client, 'submission', rows, (tx, taken) => tx.query(insertionOf('sync', taken))),
-    sizeOf: ({ json }) => json.length
+    sizeOf: ({ json }) => Buffer.byteLength(json)
   })
 
   app.decorate('submissions', {

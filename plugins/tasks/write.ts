@@ -28,7 +28,7 @@ interface NewTask {
 
 export function createWrites(app: FastifyInstance) {
   const commit = app.groupCommit({
-    sizeOf: ({ json }: NewTask) => json.length,
+    sizeOf: ({ json }: NewTask) => Buffer.byteLength(json),
     write: async (client, given: NewTask[]) => {
       let found = new Map<string, TaskRow | undefined>()
       const outcomes = await app.idempotency.insertOnce(client, 'task', given, async (tx, taken) => {

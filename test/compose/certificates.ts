@@ -33,8 +33,9 @@ export async function testCertificates(t: Test, stack: Stack) {
       const folder = await mkdtemp(join(tmpdir(), 'beeline-test-'))
       t.teardown(() => rm(folder, { recursive: true, force: true }))
       await chmod(folder, 0o755)
-      // certbot reaches this machine as the engine's own address; the authority finds nginx where it is published
-      const inspect = ['network', 'inspect', 'bridge', '--format', '{{(index .IPAM.Config 0).Gateway}}']
+      // certbot reaches this machine as the gateway of its network; the authority finds nginx where it is published
+      const network = `${stack.project}_public`
+      const inspect = ['network', 'inspect', network, '--format', '{{(index .IPAM.Config 0).Gateway}}']
       const host = (await run('docker', inspect)).stdout.trim()
       const authority = await startAuthority(t, folder, { httpPort: Number(new URL(stack.url).port), host })
       const override = join(folder, 'authority.yml')

@@ -19,6 +19,12 @@ export function isSlow(error: unknown): boolean {
 
 const QUERY_CANCELED = '57014'
 
+/** Whether Postgres says that a statement took longer than it may. It was not done. */
+export function isTooSlow(error: unknown): boolean {
+  const { code, severity } = error instanceof Error ? (error as { code?: string; severity?: string }) : {}
+  return Boolean(severity) && code === QUERY_CANCELED
+}
+
 /** Whether a statement lost to another one: a lock that was not to be had in time, a deadlock. Alone it may come through. */
 export function isPassing(error: unknown): boolean {
   const { code = '' } = error instanceof Error && 'code' in error ? { code: String(error.code) } : {}

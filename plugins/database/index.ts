@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import { withSession } from './address.js'
-import { isOutage, isPassing } from './faults.js'
+import { isOutage, isPassing, isTooSlow } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
 import { createPrune, type Prune } from './prune.js'
@@ -32,6 +32,8 @@ declare module 'fastify' {
     isOutage: (error: unknown) => boolean
     /** Whether an error says that a statement lost to another one, and may succeed alone. */
     isPassing: (error: unknown) => boolean
+    /** Whether Postgres says that a statement took longer than it may, and so was not done. */
+    isTooSlow: (error: unknown) => boolean
     /** Makes a writer whose concurrent calls share one commit. */
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>
     /** Makes a look-up by key whose concurrent calls share one statement. */
@@ -79,6 +81,7 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
 
   app.decorate('isOutage', isOutage)
   app.decorate('isPassing', isPassing)
+  app.decorate('isTooSlow', isTooSlow)
   const groups: { drained: () => Promise<void> }[] = []
   app.decorate('groupCommit', <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => {
     const onRetry = (error: unknown, items: Item[]) => {

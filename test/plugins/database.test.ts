@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import database from '#plugins/database'
+import problems from '#plugins/problems'
 import { findUnsafeSetting } from '../../plugins/database/queries.js'
 import { createSocket } from '../../plugins/database/socket.js'
 import { createApp } from '../helpers/app.js'
@@ -138,4 +139,22 @@ t.test('rule 1: a Postgres that comes later and is unfit ends the process', asyn
   await unsafe.start()
   await eventually(() => assert.equal(told.length, 1))
   t.match(told[0]?.message, 'full_page_writes=off')
+})
+
+t.test('a statement that takes longer than it may is told as that, not as a database that is away', async (t) => {
+  const app = createApp(t)
+  app.register(problems)
+  app.register(database, { url: postgres.url, onUnfit: (error) => t.fail(error) })
+  app.get('/', async () => {
+    const client = await app.pg.connect()
+    try {
+      await client.query('set statement_timeout = 20')
+      await client.query('select pg_sleep(5)')
+    } finally {
+      client.release(true)
+    }
+  })
+  const answer = await app.inject('/')
+  t.match(answer.json(), { status: 503, code: 'TOO_SLOW' })
+  t.equal(answer.headers['retry-after'], '2')
 })

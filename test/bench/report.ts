@@ -19,7 +19,11 @@ export interface Outcome {
 export function reportTables(outcomes: Outcome[], limits: Record<string, Limit>): string {
   const ran = Object.keys(works).filter((work) => outcomes.some((outcome) => outcome.work === work))
   return [
-    '## To reach\n',
+    `## To reach
+
+Goals that were set before the first line was written, after an experiment with the ideas alone; *short* is no fault of an installation. \`pgbench-…\` and
+\`static-…\` are the limits below the tables; works are named as in \`ONLY\`.
+`,
     table(
       ['work', 'measure', 'compared with', 'to reach', 'measured (min–max)', ''],
       targets.flatMap((target) => judge(target, outcomes))

@@ -4,13 +4,11 @@ import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { FormName } from '#schema/form'
 import { Uuid } from '#schema/job'
-import { problem } from '#schema/problem'
+import { problem, problems } from '#schema/problem'
 import { Mode, Submission } from '#schema/submission'
 import { ownerSeenBy } from '#schema/user'
 
 const tags = ['submissions']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
 const Query = Type.Object(
   {

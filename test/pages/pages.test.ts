@@ -153,6 +153,7 @@ t.test('an id that is unknown or none, and an unknown place, give a page or a pr
     const html = await page.text()
     t.equal(page.status, status)
     t.match(html, /<h1>[A-Z]/)
+    t.match(html, /<p>[A-Z][^<]*\.<\/p>/, 'a sentence says what is wrong')
     t.match(html, code)
     t.notMatch(html, '<script>alert')
     const problem = await get(path, {})

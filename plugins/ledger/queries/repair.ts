@@ -1,4 +1,4 @@
-/** SQL that changes jobs as their owners wish: cancel, forget. */
+/** SQL for putting right: cancel a job, forget a result, find the dead jobs that can be repeated. */
 import type { Pool } from 'pg'
 import { isLocked } from '#schema/locked'
 import { problem } from '#schema/problem'
@@ -46,7 +46,7 @@ export interface DeadJob {
   timeoutMs: number
 }
 
-/** Dead jobs that fit and were not repeated yet, oldest first, from `after` on, at most `limit`; `matching` counts all of them. */
+/** Dead jobs that fit and were not repeated yet, behind `after`, oldest first, at most `limit`; `matching` counts those beyond it, too. */
 export async function findReplayable(
   db: Queryable,
   { type, ownerId, errorCode, createdFrom, createdBefore, after = FIRST }: DeadFilter,

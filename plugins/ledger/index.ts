@@ -148,5 +148,5 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
 export default fp(ledger, {
   name: 'ledger',
   fastify: '5.x',
-  decorators: { fastify: ['pg', 'groupCommit', 'groupRead', 'idempotency', 'queue'] }
+  decorators: { fastify: ['pg', 'isOutage', 'groupCommit', 'groupRead', 'idempotency', 'queue'] }
 })

@@ -59,4 +59,4 @@ const clock = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: '
 const isoTime = (time: Date | string) => new Date(time).toISOString()
 const showTime = (time: Date | string) => `${clock.format(new Date(time))} UTC`
 
-export default fp(pages, { name: 'pages', fastify: '5.x' })
+export default fp(pages, { name: 'pages', fastify: '5.x', decorators: { request: ['principal', 'csrfToken'] } })

@@ -131,6 +131,7 @@ t.test('the home page lists the forms with both ways in; a program gets the same
 t.test('the home page says so when there is no form yet', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
+  app.decorateRequest('principal', null).decorateRequest('csrfToken', () => '')
   app.decorateReply('shared', function () {
     return this
   })

@@ -26,6 +26,9 @@ export function describe(errors: RawError[], schema: TSchema, value: unknown): F
   return [...places.values()].reverse()
 }
 
+/** What is wrong, such as `is required` or a problem's detail, as it stands alone in a page: before its full stop. */
+export const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+
 interface Shape extends TSchema {
   properties: Record<string, unknown>
   required?: string[]

@@ -24,6 +24,10 @@ export const Problem = Type.Object(
 )
 export type Problem = Static<typeof Problem>
 
+/** The error answers in a route's contract, by status: `response: { 200: Task, ...problems(401, 404) }`. */
+export const problems = (...statuses: number[]) =>
+  Object.fromEntries(statuses.map((status) => [status, { $ref: 'Problem#' }]))
+
 export interface ProblemError extends Error {
   statusCode: number
   code: string

@@ -6,6 +6,7 @@ import pino from 'pino'
 import { type Config, readConfig } from '#schema/config'
 import { buildRegistry, loadDefinitions, type Registry } from '#schema/registry'
 import { loggerOf } from './logger.js'
+import { stopTimes } from './stop-times.js'
 import { GROUP_SIGNALS, runWorkers, stopWhenAsked } from './workers.js'
 
 /** The setting that holds a service's port. */
@@ -33,12 +34,11 @@ const RESTART = 'a restart does'
 export async function serve({ name, portSetting, countProcesses, build }: Service): Promise<void> {
   try {
     const config = readConfig(process.env)
-    // the time for requests and jobs, and a little for what follows them
-    const graceMs = config.SHUTDOWN_GRACE_MS + 5_000
+    const times = stopTimes(config.SHUTDOWN_GRACE_MS)
     const count = countProcesses?.(config) ?? 1
     if (count > 1 && cluster.isPrimary) {
       const { stream, ...options } = loggerOf(name, config)
-      return await runWorkers({ count, graceMs: graceMs + 1_000, log: pino(options, stream) })
+      return await runWorkers({ count, times, log: pino(options, stream) })
     }
     // nobody takes its place: an end would break what it does
     let warn = () => {}
@@ -49,7 +49,7 @@ export async function serve({ name, portSetting, countProcesses, build }: Servic
       app.log.warn(`SIGHUP: one process cannot be replaced, it goes on; ${countProcesses ? SEVERAL : RESTART}`)
     await app.listen({ host: config.HOST, port: config[portSetting] })
     const skip: (typeof GROUP_SIGNALS)[number][] = cluster.isWorker ? [...GROUP_SIGNALS] : ['SIGHUP']
-    const { close } = closeWithGrace({ delay: graceMs, logger: app.log, skip }, async ({ err, signal }) => {
+    const { close } = closeWithGrace({ delay: times.process, logger: app.log, skip }, async ({ err, signal }) => {
       app.log.info({ signal, err }, 'stopping')
       await app.close()
     })
@@ -66,7 +66,7 @@ async function end(app: FastifyInstance, error: Error, { SHUTDOWN_GRACE_MS }: Co
   if (ending) return
   ending = true
   app.log.fatal({ err: error }, 'this process ends')
-  const timer = setTimeout(() => process.exit(1), SHUTDOWN_GRACE_MS + 5_000)
+  const timer = setTimeout(() => process.exit(1), stopTimes(SHUTDOWN_GRACE_MS).process)
   await app.close().catch(() => undefined)
   clearTimeout(timer)
   process.exit(1)

@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { closeWhatWasHandedTo } from './handed-over.js'
+import type { stopTimes } from './stop-times.js'
 
 export interface WorkersOptions {
   count: number
-  /** Time that one gets to stop, in ms. */
-  graceMs: number
+  times: ReturnType<typeof stopTimes>
   log: Logger
 }
 
@@ -26,7 +26,7 @@ const SETTLE_MS = 200
 const WELL_MS = 10_000
 
 /** Resolves when all listen; when the first one refuses to start, this process ends as it did. */
-export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promise<void> {
+export async function runWorkers({ count, times, log }: WorkersOptions): Promise<void> {
   const slots: Worker[] = []
   const listening = new WeakSet<Worker>()
   let stopping = false
@@ -110,12 +110,12 @@ export async function runWorkers({ count, graceMs, log }: WorkersOptions): Promi
     // a signal to the whole group may have come before; who does not listen yet does not hear
     if (listening.has(worker) && worker.isConnected()) worker.send(STOP)
     else worker.process.kill('SIGTERM')
-    const timer = setTimeout(() => worker.process.kill('SIGKILL'), graceMs)
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), times.worker)
     await exited
     clearTimeout(timer)
   }
 
-  closeWithGrace({ delay: graceMs + 1_000, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
+  closeWithGrace({ delay: times.service, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
     stopping = true
     log.info({ signal }, 'stopping')
     await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && stop(worker)))

@@ -5,9 +5,9 @@ import { endProcesses } from './process-list.js'
 import { type RunFile, readRunFile, removeRunFile, SUPERVISOR } from './run-file.js'
 import { readSettings } from './settings.js'
 
-/** Ends the supervisor, which stops its children in order. */
-export async function stopRun(dataDir: string, { pid }: RunFile): Promise<void> {
-  await endProcesses({ pids: [pid], command: SUPERVISOR, signals: ['SIGTERM', 'SIGKILL'], grace: 90_000 })
+/** Ends the supervisor, which stops its children in order; kills it only when that takes longer than it may. */
+export async function stopRun(dataDir: string, { pid, stopMs }: RunFile): Promise<void> {
+  await endProcesses({ pids: [pid], command: SUPERVISOR, signals: ['SIGTERM', 'SIGKILL'], grace: stopMs })
   await endOrphans(dataDir)
   await removeRunFile(dataDir)
 }

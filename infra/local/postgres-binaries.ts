@@ -102,6 +102,6 @@ function binaries(home: string) {
   return { initdb: program('initdb'), postgres: program('postgres') }
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined
 }

@@ -1,8 +1,14 @@
 import { execFile } from 'node:child_process'
-import { chown, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { findPostgresBinaries, findServerUser, type PostgresBinaries, type SystemUser } from './postgres-binaries.js'
+import {
+  exists,
+  findPostgresBinaries,
+  findServerUser,
+  type PostgresBinaries,
+  type SystemUser
+} from './postgres-binaries.js'
 import { type ServerProcess, type ServerProcessOptions, spawnServer } from './server-process.js'
 
 export interface Postgres extends Omit<ServerProcess, 'stop'> {
@@ -102,10 +108,6 @@ export async function setPasswords(programs: PostgresPrograms, dir: string, pass
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path)
   await folder.sync().finally(() => folder.close())
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined
 }
 
 async function give(path: string, user: SystemUser | undefined): Promise<void> {

@@ -17,6 +17,8 @@ export interface RunFile {
   /** Whole stack, or Postgres and Redis alone. */
   mode: 'up' | 'deps'
   startedAt: string
+  /** Time that its orderly stop may take, in ms. */
+  stopMs: number
   /** Build and settings that it was started with: when they change, `make up` starts it anew. */
   fingerprint: string
   /** Children by name. */
@@ -34,7 +36,8 @@ const fileIn = (dataDir: string) => join(dataDir, 'run.json')
 export async function readRunFile(dataDir: string): Promise<RunFile | undefined> {
   const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
-  const run: RunFile = JSON.parse(text) // written whole, by rename, by writeRunFile
+  // written whole, by rename, by writeRunFile; an older build did not note how long its stop may take
+  const run: RunFile = { stopMs: 90_000, ...JSON.parse(text) }
   return (await isProcess(run.pid, SUPERVISOR)) ? run : undefined
 }
 

@@ -15,7 +15,7 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): void
   /** Whether it keeps our own process alive. It does at first. */
   hold(alive: boolean): void
-  /** Sends the signal and waits; SIGKILL follows when the process is still there after the grace time (ms). */
+  /** Sends the signal and waits; SIGKILL follows when the process is still there after the grace time (ms). Default 15,000. */
   stop(signal: NodeJS.Signals, grace?: number): Promise<Exit>
 }
 
@@ -36,6 +36,8 @@ export interface ServerProcessOptions extends Pick<SpawnOptions, 'cwd' | 'env' |
 }
 
 const KEPT_LINES = 15
+/** Time that a server gets to stop, in ms, when nobody says another. */
+export const STOP_MS = 15_000
 
 /**
  * Starts a server and resolves when it says that it is ready.
@@ -99,7 +101,12 @@ export function hold(child: ChildProcess, alive: boolean): void {
   for (const pipe of [child.stdout, child.stderr]) if (pipe instanceof Socket) pipe[change]()
 }
 
-async function stop(child: ChildProcess, exited: Promise<Exit>, signal: NodeJS.Signals, grace = 15_000): Promise<Exit> {
+async function stop(
+  child: ChildProcess,
+  exited: Promise<Exit>,
+  signal: NodeJS.Signals,
+  grace = STOP_MS
+): Promise<Exit> {
   hold(child, true)
   child.kill(signal)
   const timer = setTimeout(() => child.kill('SIGKILL'), grace)

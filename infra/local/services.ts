@@ -1,6 +1,7 @@
 /** Gateway and consumer of a local run, and what stands in front of them. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stopTimes } from '../../services/stop-times.js'
 import { allSettled } from './all-settled.js'
 import type { Environment } from './env-file.js'
 import { proxyOf, startFront } from './front.js'
@@ -71,7 +72,7 @@ async function startService(options: ServicesOptions, { name, script, port }: Se
         detached: true // a Ctrl-C in the terminal reaches the supervisor alone, which stops in order
       })
       url = server.ready[1] ?? ''
-      return { ...server, stop: () => server.stop('SIGTERM', graceOf(environment)) }
+      return { ...server, stop: () => server.stop('SIGTERM', serviceStopMs(settings.graceMs)) }
     },
     say,
     signal,
@@ -81,10 +82,8 @@ async function startService(options: ServicesOptions, { name, script, port }: Se
   return url
 }
 
-// A little more than the service itself gives its jobs and requests.
-function graceOf({ SHUTDOWN_GRACE_MS }: Environment): number {
-  return Number(SHUTDOWN_GRACE_MS ?? 10_000) + 5_000
-}
+/** Time that a service gets to stop before it is killed, in ms: more than it takes by itself, also as several processes. */
+export const serviceStopMs = (graceMs: number) => stopTimes(graceMs).service + 3_000
 
 async function waitUntilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
   const until = Date.now() + READY_MS

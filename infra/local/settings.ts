@@ -19,6 +19,8 @@ export interface LocalSettings {
   /** Ports of nginx, likewise. */
   httpPort: number | undefined
   httpsPort: number | undefined
+  /** Time that running jobs and requests get when a service stops, in ms. */
+  graceMs: number
   /** Servers of the user's own: we start none. */
   given: { postgres: boolean; redis: boolean }
   /** All variables for the services, without the addresses of servers that we start. */
@@ -45,6 +47,7 @@ export async function readSettings(given: Environment = process.env): Promise<Lo
     consumerPort: environment.CONSUMER_PORT ? config.CONSUMER_PORT : undefined,
     httpPort: readPort(environment, 'HTTP_PORT'),
     httpsPort: readPort(environment, 'HTTPS_PORT'),
+    graceMs: config.SHUTDOWN_GRACE_MS,
     given: { postgres, redis },
     environment
   }

@@ -6,8 +6,9 @@ import type { KeptService } from './keep-alive.js'
 import { endOrphans, openLifeline } from './lifeline.js'
 import { isPortFree } from './ports.js'
 import { type Addresses, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.js'
+import { STOP_MS } from './server-process.js'
 import { startServers } from './servers.js'
-import { startServices } from './services.js'
+import { serviceStopMs, startServices } from './services.js'
 import { onlySettings, readSettings, SECRETS } from './settings.js'
 
 export interface StackOptions {
@@ -30,6 +31,9 @@ export interface Stack {
 /** Together what stands in one line. nginx lets nobody in, while the gateway answers those who wait. */
 const STOP_ORDER = [['nginx', 'gateway'], ['consumer'], ['redis'], ['postgres']]
 
+/** Time that the whole stop may take, in ms: gateway and consumer, then Redis and Postgres, and some for what lies between. */
+export const runStopMs = (graceMs: number) => 2 * serviceStopMs(graceMs) + 2 * STOP_MS + 10_000
+
 /** Starts everything, or stops what was started and fails. */
 export async function startStack({ mode, say, signal, onLine = () => {} }: StackOptions): Promise<Stack> {
   const { dataDir, host, port } = await readSettings()
@@ -51,6 +55,7 @@ export async function startStack({ mode, say, signal, onLine = () => {} }: Stack
     pid: process.pid,
     mode,
     startedAt: new Date().toISOString(),
+    stopMs: runStopMs(settings.graceMs),
     fingerprint: await fingerprintOf(settings),
     services: {},
     environment: {}

@@ -1,11 +1,10 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
 import { Uuid } from '#schema/job'
+import { problems } from '#schema/problem'
 import { ApiKey, CreatedApiKey, NewApiKey, Password, Session, User } from '#schema/user'
 
 const tags = ['account']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 const params = Type.Object({ id: Uuid })
 const strict = { additionalProperties: false }
 

@@ -1,7 +1,7 @@
 /** Who may do what: accounts, log-ins, tokens and keys, and the hooks that let their holders in. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { problem } from '#schema/problem'
+import { problem, problems } from '#schema/problem'
 import type { Principal, Scope } from '#schema/user'
 import { createAccessTokens } from './access-tokens.js'
 import { type Accounts, createAccounts } from './accounts.js'
@@ -110,7 +110,6 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
   )
 }
 
-const ProblemAnswer = { $ref: 'Problem#' }
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** What a token or key must be good for. */
@@ -128,8 +127,7 @@ export function guard(part: FastifyInstance, { optional = false } = {}): void {
     const scope = scopeOf(route.method, route.config)
     route.config = { ...route.config, scope } // so that no request works it out
     const ways: Record<string, string[]>[] = [{ oauth2: [scope] }, { bearer: [] }, { apiKey: [] }, { session: [] }]
-    const refusals = { 401: ProblemAnswer, 403: ProblemAnswer, 429: ProblemAnswer }
-    const response = { ...refusals, ...Object(route.schema?.response) }
+    const response = { ...problems(401, 403, 429), ...Object(route.schema?.response) }
     route.schema = { ...route.schema, response, security: optional ? [{}, ...ways] : ways }
   })
 }

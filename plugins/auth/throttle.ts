@@ -3,9 +3,9 @@
  * up to a bound: nobody is locked out for good. Counted in Redis, and in this process alone while Redis is away.
  */
 import { createHmac } from 'node:crypto'
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { problem } from '#schema/problem'
+import { within } from '#schema/within'
 import { createBounded } from './bounded.js'
 import { keyFor } from './secrets.js'
 
@@ -78,10 +78,7 @@ export function createThrottle({ redis, prefix, secret }: ThrottleOptions) {
   /** Rejects when Redis is away. */
   function run(script: string, buckets: Bucket[], values: number[] = []): Promise<unknown> {
     const keys = buckets.map(({ name }) => prefix + name)
-    const late = sleep(LATE_MS, undefined, { ref: false })
-      .then(() => turn()) // what arrived while this process was busy is heard first
-      .then(() => Promise.reject(new Error('Redis is late')))
-    return Promise.race([redis.eval(script, keys.length, ...keys, ...values), late])
+    return within(LATE_MS, redis.eval(script, keys.length, ...keys, ...values))
   }
 
   async function take(buckets: Bucket[]): Promise<void> {

@@ -1,8 +1,8 @@
 /** Tells Redis what was written. Those who ask while a message is on its way go together in the next one. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
+import { within } from '#schema/within'
 import type { Store } from './store.js'
-import { within } from './within.js'
 
 /** Time that a writer waits for a Redis that does not answer, as while a broken connection is made again. */
 const PATIENCE_MS = 500

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Redis } from 'ioredis'
-import { within } from './within.js'
+import { within } from '#schema/within'
 
 /** A version is the run of Redis that it was made in, and a random part: what a restart brings back counts for nothing. */
 const VERSION_TTL_MS = 86_400_000

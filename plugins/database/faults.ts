@@ -1,3 +1,5 @@
+import { isLocked } from '#schema/locked'
+
 /** Whether an error says that the database was away, so that the same statement may succeed later; else an item is at fault. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
@@ -28,10 +30,8 @@ export function isTooSlow(error: unknown): boolean {
 /** Whether a statement lost to another one: a lock that was not to be had in time, a deadlock. Alone it may come through. */
 export function isPassing(error: unknown): boolean {
   const { code = '' } = error instanceof Error && 'code' in error ? { code: String(error.code) } : {}
-  return code === LOCK_NOT_AVAILABLE || code.startsWith('40')
+  return isLocked(error) || code.startsWith('40')
 }
-
-const LOCK_NOT_AVAILABLE = '55P03'
 
 /** Connection exception, refused log-in, unknown database, insufficient resources, operator intervention, system error. */
 const OUTAGE_CLASSES = new Set(['08', '28', '3D', '53', '57', '58'])

@@ -72,4 +72,4 @@ async function docs(app: FastifyInstance, { title, version, description }: DocsO
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.shared().send(app.swagger()))
 }
 
-export default fp(docs, { name: 'docs', fastify: '5.x' })
+export default fp(docs, { name: 'docs', fastify: '5.x', decorators: { reply: ['shared'] } })

@@ -1,11 +1,11 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
 import { AsyncTask, JobStatus, Uuid } from '#schema/job'
+import { problems } from '#schema/problem'
 import type { Form } from '#schema/registry'
 import { type Mode, Receipt, Stored } from '#schema/submission'
 
 const tags = ['forms']
-const ProblemAnswer = { $ref: 'Problem#' }
 const SubmissionKey = Type.Object({ id: Uuid })
 const IdempotencyHeader = Type.Object({
   'idempotency-key': Type.Optional(Type.String({ maxLength: 255, description: 'makes repeating the request harmless' }))
@@ -33,7 +33,7 @@ export const submitSchema = (form: Form, mode: Mode, hide: boolean) => ({
   body: form.schema,
   response: {
     ...(mode === 'sync' ? { 201: Stored } : { 202: AsyncTask }),
-    ...Object.fromEntries([400, 409, 413, 415, 422, 429, 503].map((status) => [status, ProblemAnswer]))
+    ...problems(400, 409, 413, 415, 422, 429, 503)
   }
 })
 
@@ -41,12 +41,12 @@ export const receiptSchema = (form: Form) => ({
   summary: `Receipt: ${form.title}`,
   tags,
   params: SubmissionKey,
-  response: { 200: Receipt, 404: ProblemAnswer }
+  response: { 200: Receipt, ...problems(404) }
 })
 
 export const statusSchema = (form: Form) => ({
   summary: `Status: ${form.title}`,
   tags,
   params: SubmissionKey,
-  response: { 200: JobStatus, 404: ProblemAnswer }
+  response: { 200: JobStatus, ...problems(404) }
 })

@@ -1,5 +1,6 @@
 /** A form's schema as the fields of its page. */
 import { isTrue } from '#schema/decode-text'
+import { sentence } from '#schema/fault-text'
 import type { Fault } from '#schema/problem'
 import type { Form } from '#schema/registry'
 
@@ -80,9 +81,6 @@ const isAnswerUntouched = ({ type, const: only, minItems = 0 }: Described) =>
 
 /** The field that a JSON pointer into the form's data leads to or into. */
 export const fieldOf = (pointer: string) => pointer.split('/')[1]?.replaceAll('~1', '/').replaceAll('~0', '~')
-
-/** A clause such as `is required`, to stand alone. */
-export const sentence = (clause: string) => clause.charAt(0).toUpperCase() + clause.slice(1)
 
 function kindOf({ type, format, widget, const: only }: Described): PageField['kind'] {
   if (widget) return widget

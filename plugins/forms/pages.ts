@@ -1,11 +1,12 @@
 /** What people see of a form: the page to fill in, the receipt, the status. */
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sentence } from '#schema/fault-text'
 import { type Problem, problem } from '#schema/problem'
 import type { Form } from '#schema/registry'
 import type { Mode } from '#schema/submission'
 import { ownerSeenBy } from '#schema/user'
-import { describeFields, fieldOf, PAGE_FIELDS, sentence, type Typed } from './fields.js'
+import { describeFields, fieldOf, PAGE_FIELDS, type Typed } from './fields.js'
 
 export interface FormPage {
   form: Form

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { PoolClient } from 'pg'
+import { isLocked } from '#schema/locked'
 import { problem } from '#schema/problem'
 import { deleteOldKeys, findKeys, type KeyKind, takeKeys } from './queries.js'
 
@@ -135,9 +136,12 @@ async function insertOnce<Item extends Keyed>(
     await insert(client, items)
     return items.map(fresh)
   }
-  const [, taken] = await Promise.all([client.query('begin'), takeKeys(client, kind, keyed)]).catch((error: Error) => {
-    throw 'code' in error && error.code === LOCK_NOT_AVAILABLE ? inUse(error) : error
-  })
+  const [, taken] = await Promise.all([client.query('begin'), takeKeys(client, kind, keyed)]).catch(
+    (error: unknown) => {
+      // another transaction has held the key for longer than a statement waits
+      throw isLocked(error) ? inUse(error) : error
+    }
+  )
   const winners = items.filter((item) => !item.key || taken.has(item.id))
   const inserted = winners.length ? insert(client, winners) : undefined
   await Promise.race([inserted, undefined]) // what failed before it was sent must not leave its keys behind
@@ -150,10 +154,7 @@ async function insertOnce<Item extends Keyed>(
   })
 }
 
-/** SQLSTATE: another transaction has held the key for longer than a statement waits. */
-const LOCK_NOT_AVAILABLE = '55P03'
-
-const inUse = (cause?: Error) =>
+const inUse = (cause?: unknown) =>
   problem(409, 'IDEMPOTENCY_KEY_IN_USE', 'the first request with this Idempotency-Key is not done yet; repeat soon', {
     retryAfter: 1,
     cause

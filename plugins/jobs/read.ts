@@ -1,5 +1,6 @@
 /** Jobs as they are: one, its result, its attempts, many. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { linkToNext } from '#schema/next-page'
 import { problem } from '#schema/problem'
 import { ownerSeenBy } from '#schema/user'
 import { answerEnd } from './end.js'
@@ -70,11 +71,7 @@ export async function listJobs(request: FastifyRequest, reply: FastifyReply) {
     },
     limit
   )
-  if (next) {
-    const query = new URLSearchParams(request.url.split('?')[1])
-    query.set('before', next)
-    reply.header('link', `</api/jobs?${query}>; rel="next"`)
-  }
+  if (next) reply.header('link', linkToNext('/api/jobs', request.url, next))
   return reply.send({ items: rows, next: next ?? null })
 }
 

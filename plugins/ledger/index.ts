@@ -67,7 +67,7 @@ declare module 'fastify' {
       cancel: (id: string) => Promise<boolean>
       /** Takes a result away. */
       forgetResult: (id: string) => Promise<void>
-      /** Dead jobs that fit and were not repeated yet, oldest first; `matching` counts all of them. */
+      /** Dead jobs that fit and were not repeated yet, behind `after`, oldest first; `matching` counts those beyond the limit, too. */
       findReplayable: (filter: DeadFilter, limit: number) => Promise<{ matching: number; jobs: DeadJob[] }>
       /** What was accepted, and what the ledger says. */
       count: () => Promise<Counts>
@@ -148,5 +148,5 @@ async function ledger(app: FastifyInstance, options: LedgerOptions) {
 export default fp(ledger, {
   name: 'ledger',
   fastify: '5.x',
-  decorators: { fastify: ['pg', 'groupCommit', 'groupRead', 'idempotency', 'queue'] }
+  decorators: { fastify: ['pg', 'isOutage', 'groupCommit', 'groupRead', 'idempotency', 'queue'] }
 })

@@ -56,4 +56,8 @@ async function limits(app: FastifyInstance, options: LimitsOptions) {
   app.addHook('onClose', async () => counts.stop())
 }
 
-export default fp(limits, { name: 'limits', fastify: '5.x', decorators: { fastify: ['redis', 'submitterOf'] } })
+export default fp(limits, {
+  name: 'limits',
+  fastify: '5.x',
+  decorators: { fastify: ['redis', 'submitterOf'], request: ['principal'] }
+})

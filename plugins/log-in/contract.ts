@@ -1,13 +1,12 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
 import { Uuid } from '#schema/job'
+import { problems } from '#schema/problem'
 import { ApiKeyName, Password } from '#schema/user'
 
 const tags = ['account pages']
 const produces = ['text/html']
 const consumes = ['application/x-www-form-urlencoded']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 const strict = { additionalProperties: false }
 /** A path of ours; another is passed over. */
 const next = Type.Optional(Type.String({ maxLength: 500, description: 'where to go afterwards' }))

@@ -1,8 +1,8 @@
 /** A browser's log-in. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sentence } from '#schema/fault-text'
 import { problem } from '#schema/problem'
 import { scopesOf } from '#schema/user'
-import { sentence } from './sentence.js'
 
 export interface LogInPage {
   username?: string

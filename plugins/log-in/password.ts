@@ -1,6 +1,6 @@
 /** A password chosen with a one-time link. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { sentence } from './sentence.js'
+import { sentence } from '#schema/fault-text'
 
 export const showPasswordPage = (reply: FastifyReply, { token = '', problem = '' } = {}) =>
   reply.page('password', { token, problem: sentence(problem) })

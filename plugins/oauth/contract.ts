@@ -1,10 +1,10 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
+import { problems } from '#schema/problem'
 import { TokenAnswer, TokenError } from '#schema/user'
 
 const tags = ['log-in']
 const consumes = ['application/x-www-form-urlencoded']
-const ProblemAnswer = { $ref: 'Problem#' }
 const text = (maxLength: number, description: string) => Type.Optional(Type.String({ maxLength, description }))
 
 export const tokenContract = {
@@ -21,7 +21,7 @@ export const tokenContract = {
     scope: text(200, 'some of read write account operate, separated by spaces; all that are allowed when absent'),
     client_id: text(100, 'beeline, or nothing')
   }),
-  response: { 200: TokenAnswer, 400: TokenError, 401: TokenError, 429: ProblemAnswer, 503: ProblemAnswer }
+  response: { 200: TokenAnswer, 400: TokenError, 401: TokenError, ...problems(429, 503) }
 }
 
 export const revokeContract = {
@@ -29,7 +29,7 @@ export const revokeContract = {
   tags,
   consumes,
   body: Type.Object({ token: Type.String({ maxLength: 2_000 }), token_type_hint: text(60, 'not needed') }),
-  response: { 200: Type.Null(), 400: TokenError, 401: TokenError, 429: ProblemAnswer, 503: ProblemAnswer }
+  response: { 200: Type.Null(), 400: TokenError, 401: TokenError, ...problems(429, 503) }
 }
 
 const Address = Type.String({ maxLength: 2_000 })

@@ -3,6 +3,7 @@ import view from '@fastify/view'
 import { Eta } from 'eta'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { sentence } from '#schema/fault-text'
 import { serveAssets, sourceFolder } from './assets.js'
 
 export interface PagesOptions {
@@ -22,7 +23,7 @@ declare module 'fastify' {
 async function pages(app: FastifyInstance, { name, loaderioToken }: PagesOptions) {
   const views = sourceFolder('views')
   const asset = await serveAssets(app)
-  const common = { name, asset, isoTime, showTime }
+  const common = { name, asset, sentence, isoTime, showTime }
   app.decorateReply('locals', null) // nobody uses them, and the library would make some for each request
   await app.register(view, { engine: { eta: new Eta({ views, cache: true }) }, templates: views, production: true })
   app.decorateReply('page', function (this: FastifyReply, template: string, data: Record<string, unknown>) {
@@ -58,4 +59,4 @@ const clock = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: '
 const isoTime = (time: Date | string) => new Date(time).toISOString()
 const showTime = (time: Date | string) => `${clock.format(new Date(time))} UTC`
 
-export default fp(pages, { name: 'pages', fastify: '5.x' })
+export default fp(pages, { name: 'pages', fastify: '5.x', decorators: { request: ['principal', 'csrfToken'] } })

@@ -5,10 +5,10 @@ import { compile } from '#schema/compile'
 import { type Fault, Problem, problem } from '#schema/problem'
 import { noteMethods } from './methods.js'
 import { addNegotiation } from './negotiation.js'
-import { answerExpectation } from './outside.js'
 import { toProblem } from './to-problem.js'
+import { answerExpectation } from './without-request.js'
 
-export { answerClientError, answerFrameworkError } from './outside.js'
+export { answerClientError, answerFrameworkError } from './without-request.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

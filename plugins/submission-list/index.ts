@@ -4,13 +4,12 @@ import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { FormName } from '#schema/form'
 import { Uuid } from '#schema/job'
-import { problem } from '#schema/problem'
+import { linkToNext } from '#schema/next-page'
+import { problem, problems } from '#schema/problem'
 import { Mode, Submission } from '#schema/submission'
 import { ownerSeenBy } from '#schema/user'
 
 const tags = ['submissions']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
 const Query = Type.Object(
   {
@@ -48,11 +47,7 @@ async function submissionList(app: FastifyInstance) {
   app.get('/api/submissions', { schema: listContract }, async (request, reply) => {
     const { limit, ...filter } = request.query as Static<typeof Query>
     const { rows, next } = await app.submissions.list({ ...filter, ...ownerSeenBy(request.principal) }, limit)
-    if (next) {
-      const query = new URLSearchParams(request.url.split('?')[1])
-      query.set('before', next)
-      reply.header('link', `</api/submissions?${query}>; rel="next"`)
-    }
+    if (next) reply.header('link', linkToNext('/api/submissions', request.url, next))
     return reply.send({ items: rows, next: next ?? null })
   })
 

@@ -1,10 +1,9 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type, { type Static } from 'typebox'
+import { problems } from '#schema/problem'
 import { MOST_TASKS, Task, TaskChange, TaskDraft, TaskId, TaskList } from '#schema/task'
 
 const tags = ['tasks']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
 const Key = Type.Object({ id: TaskId })
 const header = (description: string) => Type.Optional(Type.String({ maxLength: 1_000, description }))

@@ -1,5 +1,6 @@
 /** The list: its first page from the cache as stored bytes, every other from Postgres. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { linkToNext } from '#schema/next-page'
 import { DEFAULT_LIMIT, type ListQuery } from './contract.js'
 import { isKnown } from './etag.js'
 import { listTasks, type Owner } from './queries.js'
@@ -39,10 +40,6 @@ const asFresh = (bytes: Buffer) => Buffer.concat([FRESH, bytes.subarray(CACHED.l
 
 function send({ url }: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply {
   const [, next] = NEXT.exec(bytes.toString('latin1', 0, 64)) ?? []
-  if (next) {
-    const query = new URLSearchParams(url.split('?')[1])
-    query.set('before', next)
-    reply.header('link', `</api/tasks?${query}>; rel="next"`)
-  }
+  if (next) reply.header('link', linkToNext('/api/tasks', url, next))
   return reply.send(bytes)
 }

@@ -1,10 +1,9 @@
 /** The contract of each route: what comes in, what goes out. */
 import Type from 'typebox'
+import { problems } from '#schema/problem'
 import { NewUser, Password, User } from '#schema/user'
 
 const tags = ['account']
-const ProblemAnswer = { $ref: 'Problem#' }
-const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
 export const registerContract = {
   summary: 'Make an account',

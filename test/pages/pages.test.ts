@@ -131,6 +131,7 @@ t.test('the home page lists the forms with both ways in; a program gets the same
 t.test('the home page says so when there is no form yet', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
+  app.decorateRequest('principal', null).decorateRequest('csrfToken', () => '')
   app.decorateReply('shared', function () {
     return this
   })
@@ -153,6 +154,7 @@ t.test('an id that is unknown or none, and an unknown place, give a page or a pr
     const html = await page.text()
     t.equal(page.status, status)
     t.match(html, /<h1>[A-Z]/)
+    t.match(html, /<p>[A-Z][^<]*\.<\/p>/, 'a sentence says what is wrong')
     t.match(html, code)
     t.notMatch(html, '<script>alert')
     const problem = await get(path, {})

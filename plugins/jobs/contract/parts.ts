@@ -3,8 +3,6 @@ import Type from 'typebox'
 import { Timestamp, Uuid } from '#schema/job'
 
 export const tags = ['jobs']
-const ProblemAnswer = { $ref: 'Problem#' }
-export const problems = (...statuses: number[]) => Object.fromEntries(statuses.map((status) => [status, ProblemAnswer]))
 
 export const JobKey = Type.Object({ id: Uuid })
 

@@ -1,7 +1,8 @@
 /** The contracts of looking: at one job, at many, at all together. */
 import Type from 'typebox'
 import { AsyncTask, Attempt, Job, JobState, JobSummary, Uuid } from '#schema/job'
-import { filters, JobKey, problems, tags } from './parts.js'
+import { problems } from '#schema/problem'
+import { filters, JobKey, tags } from './parts.js'
 
 export const jobContract = {
   summary: 'Read a job',

@@ -1,7 +1,8 @@
 /** The contracts of putting right. */
 import Type from 'typebox'
 import { AsyncTask, Uuid } from '#schema/job'
-import { filters, JobKey, problems, tags } from './parts.js'
+import { problems } from '#schema/problem'
+import { filters, JobKey, tags } from './parts.js'
 
 /** Dead jobs that one request repeats. */
 export const MOST_REPLAYED = 1_000

@@ -1,9 +1,9 @@
 /** The contracts of the ways in. */
 import Type from 'typebox'
 import { AsyncTask, Uuid } from '#schema/job'
-import { MOST_FAULTS } from '#schema/problem'
+import { MOST_FAULTS, problems } from '#schema/problem'
 import type { JobType } from '#schema/registry'
-import { problems, tags } from './parts.js'
+import { tags } from './parts.js'
 
 export const DEFAULT_WAIT_S = 30
 export const MOST_WAIT_S = 360

@@ -1,5 +1,6 @@
-/** SQL that changes jobs as their owners wish: cancel, forget. */
+/** SQL for putting right: cancel a job, forget a result, find the dead jobs that can be repeated. */
 import type { Pool } from 'pg'
+import { isLocked } from '#schema/locked'
 import { problem } from '#schema/problem'
 import type { JobFilter } from './list.js'
 
@@ -18,14 +19,13 @@ export async function cancelJob(db: Queryable, id: string): Promise<boolean> {
             where id = $1 and state in ('queued', 'active')`,
     values: [id]
   })
-  const { rowCount } = await cancelling.catch((error: Error) => {
-    throw 'code' in error && error.code === LOCK_NOT_AVAILABLE ? busy(error) : error
+  const { rowCount } = await cancelling.catch((error: unknown) => {
+    throw isLocked(error) ? busy(error) : error
   })
   return rowCount === 1
 }
 
-const LOCK_NOT_AVAILABLE = '55P03'
-const busy = (cause: Error) =>
+const busy = (cause: unknown) =>
   problem(503, 'JOB_BUSY', 'its effect is just being written; ask again soon', { retryAfter: 1, cause })
 
 /** Takes the result away; the row stays and says when. */
@@ -46,7 +46,7 @@ export interface DeadJob {
   timeoutMs: number
 }
 
-/** Dead jobs that fit and were not repeated yet, oldest first, from `after` on, at most `limit`; `matching` counts all of them. */
+/** Dead jobs that fit and were not repeated yet, behind `after`, oldest first, at most `limit`; `matching` counts those beyond it, too. */
 export async function findReplayable(
   db: Queryable,
   { type, ownerId, errorCode, createdFrom, createdBefore, after = FIRST }: DeadFilter,

@@ -1,4 +1,4 @@
-/** Problems outside a request's life: an address that cannot be read, bytes that are not HTTP. No hook runs for these. */
+/** Problems without a request that any hook runs for: an address that cannot be read, bytes that are not HTTP. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'

@@ -36,8 +36,7 @@ const fileIn = (dataDir: string) => join(dataDir, 'run.json')
 export async function readRunFile(dataDir: string): Promise<RunFile | undefined> {
   const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
-  // written whole, by rename, by writeRunFile; an older build did not note how long its stop may take
-  const run: RunFile = { stopMs: 90_000, ...JSON.parse(text) }
+  const run: RunFile = JSON.parse(text) // written whole, by rename, by writeRunFile
   return (await isProcess(run.pid, SUPERVISOR)) ? run : undefined
 }
 

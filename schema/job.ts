@@ -5,7 +5,7 @@ export const Uuid = Type.String({ format: 'uuid', maxLength: 36 })
 /** RFC 3339, in UTC. */
 export const Timestamp = Type.String({ format: 'date-time', maxLength: 35 })
 
-export const JOB_STATES = ['queued', 'active', 'succeeded', 'dead', 'cancelled', 'expired'] as const
+const JOB_STATES = ['queued', 'active', 'succeeded', 'dead', 'cancelled', 'expired'] as const
 export const JobState = Type.Union(JOB_STATES.map((state) => Type.Literal(state)))
 export type JobState = (typeof JOB_STATES)[number]
 
@@ -69,7 +69,7 @@ export type AsyncTaskStatus = Static<typeof AsyncTaskStatus>
 
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
-export const JobError = Type.Object({ code: Type.String({ maxLength: 60 }), detail: Type.String({ maxLength: 2000 }) })
+const JobError = Type.Object({ code: Type.String({ maxLength: 60 }), detail: Type.String({ maxLength: 2000 }) })
 
 /** A job in a list. */
 export const JobSummary = Type.Object(

@@ -22,8 +22,9 @@ const LOOPBACK_NAME = 'beeline-session'
 
 export interface Browsers {
   read: (request: FastifyRequest) => string | undefined
-  /** @throws problem 403 `HTTPS_NEEDED`: over plain http everyone on the way could read it, except on this very machine */
-  set(request: FastifyRequest, reply: FastifyReply, value: string): void
+  /** Before a password is looked at. @throws problem 403 `HTTPS_NEEDED`: over plain http all on the way could read it, except on this machine */
+  refusePlain: (request: FastifyRequest) => void
+  set: (request: FastifyRequest, reply: FastifyReply, value: string) => void
   clear: (request: FastifyRequest, reply: FastifyReply) => void
   /** What the forms of a log-in carry: another site can neither read nor guess it. */
   tokenOf: (sessionId: string) => string
@@ -48,13 +49,13 @@ export async function createBrowsers({ app, secret, hours }: BrowserOptions): Pr
       return header === undefined ? undefined : app.parseCookie(header)[nameFor(request)] || undefined
     },
 
-    set(request, reply, value) {
+    refusePlain(request) {
       if (!isSecure(request) && !isLoopback(request.hostname)) {
         throw problem(403, 'HTTPS_NEEDED', 'log in over https: anyone on the way could read this')
       }
-      write(request, reply, value, hours * 3_600)
     },
 
+    set: (request, reply, value) => write(request, reply, value, hours * 3_600),
     clear: (request, reply) => write(request, reply, '', 0),
 
     tokenOf,

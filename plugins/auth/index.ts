@@ -22,8 +22,6 @@ export interface AuthOptions {
   issuer?: string
   /** How long a log-in lasts at the most, in hours. Default 720. */
   sessionHours?: number
-  /** How long an unused log-in lasts, in hours. Default 168. */
-  idleHours?: number
   /** Prefix of the keys in Redis. Default 'bq'. */
   prefix?: string
 }
@@ -35,8 +33,6 @@ declare module 'fastify' {
     /** Hook of a part that is open: knows who shows good credentials; 401 only for bad ones. */
     identify: onRequestHookHandler
     accounts: Accounts & { sessions: Sessions; keys: Keys; browsers: Browsers }
-    /** Who sends a request, for those who refuse in their own way: null when nothing was shown, undefined when it is not good. */
-    whoSends: (request: FastifyRequest) => Identity | Promise<Identity>
   }
   interface FastifyRequest {
     /** Who sends it; null when nobody said. */
@@ -58,9 +54,9 @@ declare module 'fastify' {
 export const RECENT = { ttlMs: 900, most: 10_000 }
 
 async function auth(app: FastifyInstance, options: AuthOptions) {
-  const { apiKey, secret, issuer = 'http://localhost', sessionHours = 720, idleHours = 168, prefix = 'bq' } = options
+  const { apiKey, secret, issuer = 'http://localhost', sessionHours = 720, prefix = 'bq' } = options
   const accessTokens = createAccessTokens({ secret, issuer })
-  const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, idleHours, recent: RECENT })
+  const sessions = createSessions({ app, accessTokens, secret, hours: sessionHours, recent: RECENT })
   const keys = createKeys({ app, recent: RECENT })
   const browsers = await createBrowsers({ app, secret, hours: sessionHours })
   const identify = createIdentify({ apiKey, accessTokens, sessions, keys, browsers, most: RECENT.most })
@@ -100,7 +96,6 @@ async function auth(app: FastifyInstance, options: AuthOptions) {
       if (identity instanceof Promise) identity.then(settle, done)
       else settle(identity)
     }
-  app.decorate('whoSends', identify)
   app.decorate('identify', hook(false))
   app.decorate('requireLogin', hook(true))
 

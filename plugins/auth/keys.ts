@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { uuidv7 } from 'uuidv7'
 import { problem } from '#schema/problem'
-import type { NewApiKey, Scope } from '#schema/user'
+import type { NewApiKey } from '#schema/user'
 import {
   findKeys,
   insertKey,
@@ -26,6 +26,13 @@ export interface KeyOptions {
 
 export type Keys = ReturnType<typeof createKeys>
 
+export interface AskedKey extends Pick<NewApiKey, 'name' | 'expires_in_days'> {
+  /** What its maker may do here. */
+  own: readonly string[]
+  /** What it may do: that, or less. Default all but `account`: unless it is asked for, no key manages its account. */
+  scopes?: readonly string[]
+}
+
 export function createKeys({ app, recent: bounds }: KeyOptions) {
   const load = app.groupRead<LiveKey>(async (_pool, prefixes) => {
     const found = await findKeys(app.pg, prefixes)
@@ -46,11 +53,12 @@ export function createKeys({ app, recent: bounds }: KeyOptions) {
     /** The row of a prefix, if it was asked for a moment ago. */
     peek: recent.peek,
 
-    /** Makes one; the answer alone holds it. @throws problem 409 `TOO_MANY_KEYS` */
+    /** Makes one; the answer alone holds it. @throws problem 403 `SCOPE_MISSING`, 409 `TOO_MANY_KEYS` */
     async create(
       userId: string,
-      { name, expires_in_days, scopes }: NewApiKey & { scopes: readonly Scope[] }
+      { name, expires_in_days, own, scopes = own.filter((scope) => scope !== 'account') }: AskedKey
     ): Promise<KeyRow & { key: string }> {
+      refuseMore(own, scopes)
       const prefix = `bee_${randomBytes(4).toString('hex')}`
       const key = `${prefix}_${makeSecret()}`
       const row = await insertKey(app.pg, {
@@ -75,4 +83,13 @@ export function createKeys({ app, recent: bounds }: KeyOptions) {
       return prefix !== undefined
     }
   }
+}
+
+/** Each scope can be given once. @throws problem 403 `SCOPE_MISSING` */
+function refuseMore(own: readonly string[], scopes: readonly string[]): void {
+  const left = new Set(own)
+  const missing = scopes.filter((scope) => !left.delete(scope))
+  if (missing.length) throw problem(403, 'SCOPE_MISSING', `you cannot give what you do not have: ${missing.join(' ')}`)
+  if (!scopes.length)
+    throw problem(403, 'SCOPE_MISSING', 'say which scopes: you have account alone, which is given only when asked for')
 }

@@ -22,9 +22,8 @@ export interface SessionOptions {
   app: FastifyInstance
   accessTokens: AccessTokens
   secret: string
-  /** How long a log-in lasts at the most, and how long unused, in hours. */
+  /** How long a log-in lasts at the most, in hours. */
   hours: number
-  idleHours: number
   recent: RecentOptions
 }
 
@@ -41,10 +40,10 @@ export type Sessions = ReturnType<typeof createSessions>
 
 const REFRESH_TOKEN = /^ref_[\w-]{43}$/
 
-export function createSessions({ app, accessTokens, secret, hours, idleHours, recent: bounds }: SessionOptions) {
+export function createSessions({ app, accessTokens, secret, hours, recent: bounds }: SessionOptions) {
   const key = keyFor('refresh tokens', secret)
   const load = app.groupRead<LiveSession>(async (_pool, ids) => {
-    const found = await findSessions(app.pg, ids, idleHours)
+    const found = await findSessions(app.pg, ids)
     const stale = [...found.values()].filter((session) => session.stale).map(({ id }) => id)
     if (stale.length) touchSessions(app.pg, stale).catch((err) => app.log.debug({ err }, 'a use was not noted'))
     return found
@@ -92,7 +91,7 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
       if (!REFRESH_TOKEN.test(token)) return undefined
       const following = next(token)
       const hashes = { hash: sha256(token), nextHash: sha256(following) }
-      const family = await rotate(app.pg, { ...hashes, idleHours, ...(scopes && { scopes }) })
+      const family = await rotate(app.pg, { ...hashes, ...(scopes && { scopes }) })
       if (!family) return undefined
       if (family.reused) {
         recent.forget(family.sessionId)
@@ -126,6 +125,6 @@ export function createSessions({ app, accessTokens, secret, hours, idleHours, re
 
     /** Some were ended elsewhere. */
     forget: (ids: string[]) => ids.forEach(recent.forget),
-    list: (userId: string) => listSessions(app.pg, userId, idleHours)
+    list: (userId: string) => listSessions(app.pg, userId)
   }
 }

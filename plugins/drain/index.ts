@@ -4,11 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
-export interface DrainOptions {
-  /** Time that open connections get to be used once more, in ms. Default 500: a proxy leaves idle ones sooner. */
-  pauseMs?: number
-}
-
 declare module 'fastify' {
   interface FastifyInstance {
     /** Takes no new connection from here on; those that are open go on as before. */
@@ -16,11 +11,14 @@ declare module 'fastify' {
   }
 }
 
+/** Time that open connections get to be used once more: a proxy leaves idle ones sooner. */
+const PAUSE_MS = 500
+
 /**
  * A proxy goes to the next gateway when it is refused. A connection that waits to be taken when listening ends would break, so that
  * comes first: as soon as those in use are told to close, new ones come thick and fast.
  */
-async function drain(app: FastifyInstance, { pauseMs = 500 }: DrainOptions) {
+async function drain(app: FastifyInstance) {
   let served = false
   app.server.once('listening', () => {
     served = true
@@ -32,7 +30,7 @@ async function drain(app: FastifyInstance, { pauseMs = 500 }: DrainOptions) {
   // from here on Fastify answers with `connection: close`; idle connections are closed when this is over
   app.addHook('preClose', async () => {
     app.stopListening()
-    if (served) await sleep(pauseMs)
+    if (served) await sleep(PAUSE_MS)
   })
 }
 

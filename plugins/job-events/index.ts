@@ -54,12 +54,15 @@ async function jobEvents(app: FastifyInstance, { prefix = 'bq', listen = false }
   app.addHook('preClose', async () => watches.closeAll())
 
   if (!listen) return
-  const subscriber = app.redis.duplicate({ enableOfflineQueue: true, commandTimeout: undefined })
+  // told to listen on each new connection: left to ioredis, a first one that fails is never repeated, and what a later one throws is not caught
+  const subscriber = app.redis.duplicate({ autoResubscribe: false, commandTimeout: undefined })
   subscriber.on('error', () => {}) // its twin says so
   subscriber.on('message', (_channel, ids) => watches.tell(ids.split(',')))
-  subscriber
-    .subscribe(channel)
-    .catch((error) => app.log.debug({ err: error }, 'the channel of ended jobs was not opened'))
+  subscriber.on('ready', () => {
+    subscriber
+      .subscribe(channel)
+      .catch((error) => app.log.debug({ err: error }, 'the channel of ended jobs was not opened'))
+  })
   app.addHook('onClose', async () => subscriber.disconnect())
 }
 

@@ -1,5 +1,5 @@
 /** Server-sent events of one job (HTML standard, 9.2): its state whenever it changes, until it ends, or its follower's credentials do. */
-import { Readable } from 'node:stream'
+import { finished, Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findAsked, isOpen } from './find.js'
 
@@ -12,7 +12,7 @@ export async function followJob(request: FastifyRequest, reply: FastifyReply) {
   // a browser connects again for ever unless it is told that there is nothing more
   if (!isOpen(first) && seen === String(version)) return reply.code(204).send()
   const watch = request.server.jobEvents.watch(id, 0)
-  reply.raw.once('close', watch.close)
+  finished(reply.raw, watch.close) // told of a client that has left by now, too: its close came before
 
   async function* events() {
     yield 'retry: 1000\n\n'

@@ -1,12 +1,13 @@
 /** Jobs put right: cancel, repeat what ended badly. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { JobState } from '#schema/job'
 import { type ProblemError, problem } from '#schema/problem'
-import type { JobType, Registry } from '#schema/registry'
+import type { Registry } from '#schema/registry'
 import { ownerSeenBy } from '#schema/user'
 import { MOST_REPLAYED, MOST_TOLD } from './contract/repair.js'
 import { find, findAsked, isOpen } from './find.js'
 import { type Filters, toFilter } from './read.js'
-import { admit, answerAccepted } from './submit.js'
+import { answerAccepted, misfit } from './submit.js'
 
 export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
   const { ledger } = request.server
@@ -18,20 +19,16 @@ export async function cancelJob(request: FastifyRequest, reply: FastifyReply) {
 export function replayJob(registry: Registry) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const original = await findAsked(request)
-    const { id, status, owner_id: ownerId, timeout_ms: timeoutMs } = original
-    const { payload = original.payload } = (request.body ?? {}) as { payload?: unknown }
-    const type = typeOf(registry, original.type)
-    const key = request.server.idempotency.readKey(request, {
-      route: `/api/jobs/${id}/replay`,
-      asked: request.body ?? null
-    })
-    const known = await lookUp(request, key)
-    if (!known && (isOpen(status) || status === 'succeeded')) {
-      const detail = `only a job that is dead, cancelled or expired is repeated; it is ${status}`
-      throw problem(409, 'JOB_NOT_REPLAYABLE', detail)
-    }
-    const job = { id, type: type.name, payload: admit(type, payload), ownerId, timeoutMs }
-    return answerAccepted(request, reply, await replay(request, job, key))
+    const { id, type, status, owner_id: ownerId, timeout_ms: timeoutMs } = original
+    const { payload: asked = original.payload } = (request.body ?? {}) as { payload?: unknown }
+    const { idempotency } = request.server
+    const key = idempotency.readKey(request, { route: `/api/jobs/${id}/replay`, asked: request.body ?? null })
+    const { payload, refusal } =
+      isOpen(status) || status === 'succeeded' ? notReplayable(status) : admitAgain(registry, type, asked)
+    const accepted = refusal
+      ? await idempotency.findRepeat(key, refusal)
+      : await replay(request, { id, type, payload, ownerId, timeoutMs }, key)
+    return answerAccepted(request, reply, accepted)
   }
 }
 
@@ -64,8 +61,10 @@ const FOR_NOW = [429, 503]
 
 /** Repeats one of many; answers why not. */
 async function tryReplay(registry: Registry, request: FastifyRequest, job: Original) {
+  const { payload, refusal } = admitAgain(registry, job.type, job.payload)
+  if (refusal) return refusal
   try {
-    await replay(request, { ...job, payload: admit(typeOf(registry, job.type), job.payload) })
+    await replay(request, { ...job, payload })
     return undefined
   } catch (error) {
     if (isProblem(error)) return error
@@ -94,12 +93,24 @@ async function replay(request: FastifyRequest, { id, ...job }: Original, key?: K
   }
 }
 
-const lookUp = (request: FastifyRequest, key: Key) =>
-  key ? request.server.idempotency.lookUp({ id: '', key }) : undefined
+interface Admitted {
+  /** As a repeat would keep it. */
+  payload?: unknown
+  /** Why there is none: 409 `JOB_NOT_REPLAYABLE` or `JOB_TYPE_GONE`, 422 `INVALID_BODY`. */
+  refusal?: ProblemError
+}
 
-/** @throws problem 409 `JOB_TYPE_GONE` */
-function typeOf(registry: Registry, name: string): JobType {
+const notReplayable = (status: JobState): Admitted => ({
+  refusal: problem(
+    409,
+    'JOB_NOT_REPLAYABLE',
+    `only a job that is dead, cancelled or expired is repeated; it is ${status}`
+  )
+})
+
+function admitAgain(registry: Registry, name: string, asked: unknown): Admitted {
   const type = registry.jobs.get(name)
-  if (!type) throw problem(409, 'JOB_TYPE_GONE', `there is no job type ${name} any more`)
-  return type
+  if (!type) return { refusal: problem(409, 'JOB_TYPE_GONE', `there is no job type ${name} any more`) }
+  const { value: payload, errors } = type.admitPayload(asked)
+  return errors ? { refusal: misfit(errors) } : { payload }
 }

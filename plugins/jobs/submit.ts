@@ -63,7 +63,7 @@ export function submitAsync(type: JobType) {
   }
 }
 
-/** Accepts the job that is asked for; the only check of its payload. @throws as `admit` and `ledger.accept` */
+/** Accepts the job that is asked for; the only check of its payload. @throws problem 422 `INVALID_BODY`, and as `ledger.accept` */
 async function send(type: JobType, request: FastifyRequest, wait?: Wait) {
   const { ledger, idempotency } = request.server
   const key = readKey(type, request)
@@ -89,16 +89,6 @@ export function newJob(type: JobType, request: FastifyRequest, payload: unknown,
     expiresAt: expiresMs ? new Date(Math.min(expiresMs, LAST_MS)) : undefined,
     timeoutMs: timeout === undefined ? undefined : Math.round(timeout * 1_000)
   }
-}
-
-/**
- * The payload as it is kept. A submission's data must fit the form that it names, too.
- * @throws problem 422 `INVALID_BODY`
- */
-export function admit(type: JobType, payload: unknown): unknown {
-  const { value, errors } = type.admitPayload(payload)
-  if (errors) throw misfit(errors)
-  return value
 }
 
 export const misfit = (errors: Fault[]) => problem(422, 'INVALID_BODY', 'the body does not fit; see errors', { errors })

@@ -18,14 +18,15 @@ export const showLogIn = (reply: FastifyReply, { username = '', next = '', probl
 /** A new session each time, so that nobody can have laid one before; what the browser had ends. */
 export async function logIn(request: FastifyRequest, reply: FastifyReply) {
   const { accounts, addressOf } = request.server
+  const { browsers, sessions } = accounts
+  browsers.refusePlain(request)
   const { username, password, next } = request.body as { username: string; password: string; next?: string }
   const address = addressOf(request)
   const user = await accounts.logIn({ username, password, address })
   if (!user) throw wrong()
   const userAgent = request.headers['user-agent'] ?? ''
-  const cookie = await accounts.sessions.openBrowser({ user, scopes: scopesOf(user.role), address, userAgent })
+  const cookie = await sessions.openBrowser({ user, scopes: scopesOf(user.role), address, userAgent })
   if (!cookie) throw wrong()
-  const { browsers } = accounts
   browsers.set(request, reply, cookie)
   await endOwn(request)
   return reply.redirect(isOwnPath(next) ? next : '/account', 303)

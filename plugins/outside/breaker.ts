@@ -11,8 +11,6 @@ export interface BreakerOptions {
   openMs?: number
   /** Time that a trial may take, in ms: the others come back when it must be over. Default 10,000, as long as a whole call. */
   trialMs?: number
-  /** Hosts that are remembered; those not called for longest are forgotten. Default 1000. */
-  mostHosts?: number
   /** A monotonic clock, in ms. */
   now?: () => number
 }
@@ -28,8 +26,11 @@ export interface Breaker {
   run: <T>(host: string, work: () => Promise<T>, isFailure: (error: unknown) => boolean) => Promise<T>
 }
 
+/** Hosts that are remembered; those not called for longest are forgotten. */
+const MOST_HOSTS = 1_000
+
 export function createBreaker(options: BreakerOptions = {}): Breaker {
-  const { failures = 5, openMs = 30_000, trialMs = 10_000, mostHosts = 1_000, now = () => performance.now() } = options
+  const { failures = 5, openMs = 30_000, trialMs = 10_000, now = () => performance.now() } = options
   const states = new Map<string, State>()
 
   /** Answers whether this is the one trial after the pause. */
@@ -47,7 +48,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
     states.delete(host)
     states.set(host, state)
     const [oldest] = states.keys()
-    if (states.size > mostHosts && oldest !== undefined) states.delete(oldest)
+    if (states.size > MOST_HOSTS && oldest !== undefined) states.delete(oldest)
     return trial
   }
 

@@ -20,8 +20,6 @@ export interface RequestOptions {
   cut?: boolean
   /** Further tries of a safe request. Default 2. */
   retries?: number
-  /** Most redirects, each checked like the first address. Default 3. */
-  redirects?: number
   /** Ends the call with the signal's reason. */
   signal?: AbortSignal
   /** Sees an answer of success before its body comes; what it throws ends the call. */
@@ -40,10 +38,12 @@ export type SendRequest = (address: string | URL, options?: RequestOptions) => P
 
 const SAFE = new Set<Method>(['GET', 'HEAD'])
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
+/** Each is checked like the first address. */
+const MOST_REDIRECTS = 3
 
 export function createRequest({ dispatcher, breaker, userAgent }: RequestTools): SendRequest {
   return async (address, options = {}) => {
-    const { method = 'GET', timeoutMs = 10_000, redirects = 3, signal: given, allow } = options
+    const { method = 'GET', timeoutMs = 10_000, signal: given, allow } = options
     const deadline = performance.now() + timeoutMs
     const { signal, release } = limitTime(timeoutMs, given)
 
@@ -73,7 +73,8 @@ export function createRequest({ dispatcher, breaker, userAgent }: RequestTools):
         const answer = await withRetries(() => sendGuarded(url), { retries, deadline, signal })
         const { location } = answer.headers
         if (!SAFE.has(method) || !REDIRECTS.has(answer.status) || !location) return answer
-        if (hops >= redirects) throw permanent('TOO_MANY_REDIRECTS', `there are more than ${redirects} redirects`)
+        if (hops >= MOST_REDIRECTS)
+          throw permanent('TOO_MANY_REDIRECTS', `there are more than ${MOST_REDIRECTS} redirects`)
         url = readTarget(location, url)
       }
     } catch (error) {

@@ -8,7 +8,7 @@ const PUBLIC_IPV6 = ipaddr.parseCIDR('2000::/3')
 const CLOUD_ADDRESSES = new Set(['168.63.129.16'])
 
 /** Whether an address belongs to the public internet; anything that cannot be read does not. */
-export function isPublic(address: string): boolean {
+function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address) || CLOUD_ADDRESSES.has(address)) return false
   const parsed = ipaddr.parse(address)
   if (parsed.range() !== 'unicast') return false

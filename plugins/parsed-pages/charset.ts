@@ -1,4 +1,5 @@
 /** Bytes of a page as text: by byte order mark, the header's charset, the page's own word, else by what the bytes look like. */
+import { isUtf8 } from 'node:buffer'
 
 export interface Decoded {
   text: string
@@ -41,15 +42,6 @@ function findMeta(bytes: Uint8Array): string | undefined {
     if (charset) return charset.startsWith('utf-16') ? 'utf-8' : charset
   }
   return undefined
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** What windows-1252 has in the places 0x80 to 0x9f. Some versions of Node decode these as Latin-1. */

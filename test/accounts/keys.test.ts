@@ -122,6 +122,17 @@ t.test('a key does what its scopes say, and gives no more than its maker has', a
   t.match(await create(olga, { name: 'operator' }), { status: 201, body: { scopes: ['read', 'write', 'operate'] } })
 })
 
+t.test('the page of the account gives no more either, and nothing that is no scope', async (t) => {
+  const make = (name: string, may: string) => stack.postForm('/account/keys', { name, may }, ada)
+  for (const may of ['read operate', 'read other', 'read read', 'read ', '']) {
+    const answer = await make('too much', may)
+    t.match({ status: answer.status, ...Object(await answer.json()) }, { status: 403, code: 'SCOPE_MISSING' }, may)
+  }
+  t.equal((await make('of the page', 'read write')).status, 200)
+  const made = await stack.sql(`select name, scopes from api_keys where name in ('too much', 'of the page')`)
+  t.match(made, [{ name: 'of the page', scopes: ['read', 'write'] }])
+})
+
 t.test('a key cannot be given an owner, an id or a hash', async (t) => {
   for (const field of ['owner_id', 'user_id', 'id', 'prefix', 'key', 'hash', 'role', 'revoked_at']) {
     const { status, body } = await create(ada, { name: 'mine', [field]: 'x' })

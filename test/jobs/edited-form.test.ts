@@ -4,7 +4,7 @@ import t from 'tap'
 import { copyBuild } from '../helpers/build-copy.js'
 import { balanced, settled, startFaultStack } from '../helpers/fault-stack.js'
 import { KEY } from '../helpers/processes.js'
-import { createApi } from './api.js'
+import { type Api, createApi } from './api.js'
 
 const CONTACT = { form: 'contact', data: { name: 'Ada', email: 'ada@example.org', message: 'hello', consent: true } }
 /** A field that nobody has filled in so far, and that everybody must. */
@@ -137,6 +137,29 @@ t.test('a dead job is repeated as its form is now, and carries its version', asy
   const { body: repeated } = await newer.get(`/api/jobs/${body.id}`)
   t.not(repeated.payload.form_version, old.payload.form_version)
   await balanced(stack.db)
+})
+
+t.test('a replay sent again is told so, though its form would refuse it now, or its type is gone', async (t) => {
+  const older = createApi(await stack.gateway())
+  const newer = createApi(await stack.gateway({}, { build: edited }))
+  const original = await older.post('/api/jobs/store-submission/async?run_at=2099-01-01T00:00:00Z', CONTACT)
+  const { id } = original.body
+  await stack.db.query(`update jobs set state = 'dead', error = '{"code": "X", "detail": "x"}' where id = $1`, [id])
+  const replay = (api: Api, key: string, body: object = {}) =>
+    api.post(`/api/jobs/${id}/replay`, body, { 'idempotency-key': key })
+  const first = await replay(older, 'replay')
+  t.equal(first.status, 202)
+
+  async function isToldAgain(refused: object) {
+    const { status, headers, body } = await replay(newer, 'replay')
+    t.match({ status, body }, { status: 202, body: { id: first.body.id } })
+    t.equal(headers.get('idempotency-replayed'), 'true')
+    t.match(await replay(newer, 'another'), refused, 'under a key of its own it is refused')
+    t.match(await replay(newer, 'replay', { payload: CONTACT }), refused, 'and so is another one')
+  }
+  await isToldAgain({ status: 422, body: { code: 'INVALID_BODY', errors: [{ pointer: '/data/city' }] } })
+  await stack.db.query(`update jobs set type = 'gone' where id = $1`, [id])
+  await isToldAgain({ status: 409, body: { code: 'JOB_TYPE_GONE' } })
 })
 
 t.test('while a deploy rolls, an older consumer stores what a newer gateway accepts', async (t) => {

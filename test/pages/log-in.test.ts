@@ -270,9 +270,12 @@ t.test('over https the cookie is the host’s alone; over plain http only this m
   const cookie = setCookie.split(';')[0] ?? ''
   t.equal((await get('/api/users/me', { ...https, cookie })).status, 200)
   t.equal((await get('/api/users/me', { cookie })).status, 401, 'over http it is not looked at')
-  const plain = await postForm('/login', fields, { 'x-forwarded-host': 'beeline.example' })
-  t.match(await plain.json(), { status: 403, code: 'HTTPS_NEEDED' })
-  t.notOk(plain.headers.has('set-cookie'))
+  for (const password of [PASSWORD, 'not it at all']) {
+    const plain = await postForm('/login', { ...fields, password }, { 'x-forwarded-host': 'beeline.example' })
+    t.match(await plain.json(), { status: 403, code: 'HTTPS_NEEDED' })
+    t.notOk(plain.headers.has('set-cookie'))
+  }
+  t.equal((await proxied.sql('select from sessions')).length, 1, 'over plain http none was begun')
 })
 
 t.test('after the log-in nobody is led to another site', async (t) => {

@@ -6,6 +6,7 @@ import redisPlugin from '#plugins/redis'
 import { createWatches, type Progress } from '../../plugins/job-events/watches.js'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
+import { startLine, through } from '../helpers/proxy.js'
 import { startRedis } from '../helpers/services.js'
 
 const ID = '01940000-0000-7000-8000-000000000000'
@@ -146,23 +147,26 @@ for (const way of ['close', 'closeAll'] as const) {
   })
 }
 
-t.test('rule 12: what one process ends the others hear through Redis', async (t) => {
-  const redis = await startRedis(t)
-  async function start(listen: boolean) {
-    let end = (_ids: string[]) => {}
-    const app = createApp(t)
-    app.register(redisPlugin, { url: redis.url })
-    app.decorate('ledger', {
-      onEnd: (listener: typeof end) => {
-        end = listener
-      },
-      findEnd: async () => END
-    } as never) // all that it asks of the ledger before the first look
-    app.register(jobEvents, { prefix: 'test', listen })
-    await app.ready()
-    return { app, end }
-  }
-  const [{ app: gateway }, { app: consumer, end }] = [await start(true), await start(false)]
+/** One process on a stand-in ledger; `end` tells it that jobs have ended. */
+async function startProcess(t: Test, url: string, listen = false) {
+  let end = (_ids: string[]) => {}
+  const app = createApp(t)
+  app.register(redisPlugin, { url })
+  app.decorate('ledger', {
+    onEnd: (listener: typeof end) => {
+      end = listener
+    },
+    findEnd: async () => END
+  } as never) // all that it asks of the ledger before the first look
+  app.register(jobEvents, { prefix: 'test', listen })
+  await app.ready()
+  return { app, end: (ids: string[]) => end(ids) }
+}
+
+type Process = Awaited<ReturnType<typeof startProcess>>
+
+/** Until the one listens where the other tells, and so hears of its ends. */
+async function hears(t: Test, { app: gateway }: Process, { app: consumer, end }: Process) {
   await eventually(async () => {
     assert.deepEqual(await consumer.redis.pubsub('NUMSUB', 'test:ended'), ['test:ended', 1])
   })
@@ -171,4 +175,45 @@ t.test('rule 12: what one process ends the others hear through Redis', async (t)
   end([ID, OTHER])
   t.strictSame(await Promise.all(watches.map((watch) => watch.next(30_000))), [END, END])
   for (const watch of watches) watch.close()
+}
+
+t.test('rule 12: what one process ends the others hear through Redis', async (t) => {
+  const { url } = await startRedis(t)
+  await hears(t, await startProcess(t, url, true), await startProcess(t, url))
+})
+
+t.test('rule 12: a process that began while Redis was away hears once it is there', async (t) => {
+  const redis = await startRedis(t)
+  await redis.stop()
+  const [gateway, consumer] = [await startProcess(t, redis.url, true), await startProcess(t, redis.url)]
+  let failed = 0
+  gateway.app.redis.on('reconnecting', () => {
+    failed += 1
+  })
+  await eventually(() => assert.ok(failed > 1)) // and so each of its connections at least once
+  await redis.start()
+  await hears(t, gateway, consumer)
+})
+
+t.test('rule 12: whenever its connection breaks it listens again, and no promise is rejected unhandled', async (t) => {
+  const redis = await startRedis(t)
+  const line = await startLine(t, redis.port)
+  const [gateway, consumer] = [await startProcess(t, through(redis.url, line), true), await startProcess(t, redis.url)]
+  await hears(t, gateway, consumer)
+  let broken = 0
+  line.onData((data, link) => {
+    if (broken === 2 || !data.includes('subscribe')) return
+    broken += 1
+    link.cut()
+  })
+  line.cut()
+  await eventually(() => assert.equal(broken, 2)) // before Redis has answered
+  await hears(t, gateway, consumer)
+
+  const closed = new Promise((resolve) => {
+    // tap fails on a promise that is rejected unhandled, as a gateway ends on it
+    line.onData((data) => data.includes('subscribe') && resolve(gateway.app.close()))
+  })
+  line.cut()
+  await closed
 })

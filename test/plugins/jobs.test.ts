@@ -1,9 +1,11 @@
+import assert from 'node:assert/strict'
 import t, { type Test } from 'tap'
 import { Value } from 'typebox/value'
 import bodies from '#plugins/bodies'
 import jobs from '#plugins/jobs'
 import problems from '#plugins/problems'
 import { AsyncTask, AsyncTaskStatus, Job, JobStatus } from '#schema/job'
+import { createWatches } from '../../plugins/job-events/watches.js'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
 import { registry } from '../helpers/ledger-app.js'
@@ -11,6 +13,8 @@ import { KEY, startConsumer } from '../helpers/processes.js'
 import { CONTACT, idOf, startStack } from '../helpers/stack.js'
 
 const ID = '01940000-0000-7000-8000-000000000000'
+/** Whose jobs they see who did not say who they are. */
+const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 /** The plugin on stand-ins, which are all that it asks of the ledger and of those who wait. */
 function createJobs(t: Test, ledger: object, jobEvents: object = {}) {
@@ -82,6 +86,30 @@ t.test(
     ])
   }
 )
+
+t.test('who leaves while the job is still looked for leaves no watch behind', async (t) => {
+  const active = { id: ID, status: 'active', version: 1, progress: 0, attempts: 1, owner_id: NOBODY }
+  const watches = createWatches({ findProgress: async () => active } as never) // all that a watch asks of the ledger
+  t.teardown(watches.closeAll)
+  let opened = 0
+  const watch = (id: string) => {
+    opened += 1
+    return watches.open(id)
+  }
+  const leaving = new AbortController()
+  const find = async () => {
+    leaving.abort()
+    await left
+    return active
+  }
+  const app = createJobs(t, { find }, { watch })
+  const left = new Promise<void>((resolve) => {
+    app.addHook('onRequest', async (_request, reply) => void reply.raw.once('close', resolve))
+  })
+  const url = await app.listen({ port: 0 })
+  await t.rejects(fetch(`${url}/api/jobs/${ID}/events`, { signal: leaving.signal }))
+  await eventually(() => assert.deepEqual([opened, watches.size()], [1, 0]))
+})
 
 t.test('a job can be followed by its id, from accepted to done', async (t) => {
   const stack = await startStack(t)

@@ -32,7 +32,7 @@ export interface NewKey {
   name: string
   prefix: string
   hash: Buffer
-  scopes: readonly Scope[]
+  scopes: readonly string[]
   expiresInDays?: number
 }
 

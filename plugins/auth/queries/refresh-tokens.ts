@@ -15,7 +15,7 @@ export interface Rotation {
 }
 
 /** Seconds in which a refresh token may come again: parallel requests, and answers that got lost. */
-export const GRACE_S = 10
+const GRACE_S = 10
 
 /**
  * Takes a refresh token and puts the next one in its place. Who comes with the same token at the same time waits for the row and
@@ -23,7 +23,7 @@ export const GRACE_S = 10
  */
 export async function rotate(
   db: Queryable,
-  asked: { hash: Buffer; nextHash: Buffer; idleHours: number; scopes?: readonly string[] }
+  asked: { hash: Buffer; nextHash: Buffer; scopes?: readonly string[] }
 ): Promise<Rotation | undefined> {
   const { rows } = await db.query<Rotation>({
     name: 'rotate_refresh_token',
@@ -31,9 +31,9 @@ export async function rotate(
              select hash, session_id, used_at from refresh_tokens where hash = $1 for update
            ), live as (
              select given.*, user_id, role, scopes, coalesce(used_at < now() - make_interval(secs => ${GRACE_S}), false) as reused,
-                    $4::text[] is null or $4 <@ scopes as fits
+                    $3::text[] is null or $3 <@ scopes as fits
                from given join sessions on sessions.id = session_id join users on users.id = user_id
-              where ${HOLDS('$3')}
+              where ${HOLDS}
            ), used as (
              update refresh_tokens set used_at = now() from live where refresh_tokens.hash = live.hash and live.used_at is null and fits
            ), next as (
@@ -46,7 +46,7 @@ export async function rotate(
                from live where sessions.id = live.session_id and (live.used_at is null and fits or reused)
            )
            select session_id as "sessionId", user_id as "userId", role, scopes, reused, fits from live`,
-    values: [asked.hash, asked.nextHash, asked.idleHours, asked.scopes ?? null]
+    values: [asked.hash, asked.nextHash, asked.scopes ?? null]
   })
   return rows[0]
 }

@@ -58,18 +58,20 @@ export async function insertSession(db: Queryable, session: NewSession, refreshH
   return rowCount === 1
 }
 
-/** A log-in holds until it was ended, its time is over, or nobody used it for so many hours. */
-export const HOLDS = (idleHours: string) =>
-  `ended_at is null and expires_at > now() and last_used_at > now() - make_interval(hours => ${idleHours}) and disabled_at is null`
+/** How long an unused log-in lasts, in hours. */
+const IDLE_HOURS = 168
 
-export async function findSessions(db: Queryable, ids: string[], idleHours: number): Promise<Map<string, LiveSession>> {
+/** A log-in holds until it was ended, its time is over, or nobody used it for long. */
+export const HOLDS = `ended_at is null and expires_at > now() and last_used_at > now() - interval '${IDLE_HOURS} hours' and disabled_at is null`
+
+export async function findSessions(db: Queryable, ids: string[]): Promise<Map<string, LiveSession>> {
   const { rows } = await db.query<LiveSession>({
     name: 'find_sessions',
     text: `select sessions.id, user_id as "userId", role, kind, scopes, secret_hash as "secretHash",
                   last_used_at < now() - interval '1 min' as stale
              from sessions join users on users.id = user_id
-            where sessions.id = any($1::uuid[]) and ${HOLDS('$2')}`,
-    values: [ids, idleHours]
+            where sessions.id = any($1::uuid[]) and ${HOLDS}`,
+    values: [ids]
   })
   return new Map(rows.map((row) => [row.id, row]))
 }
@@ -103,15 +105,15 @@ export interface SessionRow {
 }
 
 /** Log-ins listed for one user at the most; older ones end by themselves. */
-export const MOST_LISTED = 100
+const MOST_LISTED = 100
 
-export async function listSessions(db: Queryable, userId: string, idleHours: number): Promise<SessionRow[]> {
+export async function listSessions(db: Queryable, userId: string): Promise<SessionRow[]> {
   const { rows } = await db.query<SessionRow>({
     name: 'list_sessions',
     text: `select sessions.id, kind, scopes, user_agent, sessions.created_at, last_used_at, expires_at
              from sessions join users on users.id = user_id
-            where user_id = $1 and ${HOLDS('$2')} order by sessions.id desc limit ${MOST_LISTED}`,
-    values: [userId, idleHours]
+            where user_id = $1 and ${HOLDS} order by sessions.id desc limit ${MOST_LISTED}`,
+    values: [userId]
   })
   return rows
 }

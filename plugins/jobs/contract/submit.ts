@@ -8,7 +8,7 @@ import { tags } from './parts.js'
 export const DEFAULT_WAIT_S = 30
 export const MOST_WAIT_S = 360
 /** Payloads in one batch. */
-export const MOST_IN_BATCH = 1_000
+const MOST_IN_BATCH = 1_000
 
 /** The body of a batch: its payloads, which are checked one by one. */
 export const Payloads = Type.Array(Type.Unknown(), { minItems: 1, maxItems: MOST_IN_BATCH })
@@ -61,7 +61,7 @@ export const asyncContract = (type: JobType) => ({
   response: { 202: AsyncTask, ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503) }
 })
 
-export const BatchTask = Type.Object(
+const BatchTask = Type.Object(
   {
     batch_id: Uuid,
     items: Type.Array(Type.Object({ ...AsyncTask.properties, item: Type.Integer({ minimum: 0 }) }), {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import worker from '#plugins/worker'
 import { createApp } from '../helpers/app.js'
@@ -113,6 +115,36 @@ t.test('rule 6: a lost lease aborts its handler; progress goes with the renewals
   worker.lose(job)
   await ended
   t.equal(reason, 'lost')
+})
+
+t.test('rule 6: a lease that is lost while the end of its job is being written breaks nothing', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.reset())
+  const job = claimed({ n: 1 }, { timeoutMs: 60_000 })
+  let signal: AbortSignal | undefined
+  let written = (_ours: boolean) => {}
+  const finish = () =>
+    new Promise<boolean>((resolve) => {
+      written = resolve
+    })
+  const run = (_: unknown, context: { signal: AbortSignal }) => {
+    signal = context.signal
+    return { m: 1 }
+  }
+  const worker = await createWorker(t, () => ({ run }), { finish })
+  const ended = worker.deliver(job)
+  await turn()
+  t.match(worker.endings, [{ outcome: 'done' }], 'its end is being written')
+
+  mock.method(performance, 'now', () => Number.MAX_SAFE_INTEGER) // the mock timers leave it alone
+  worker.lose(job)
+  mock.timers.tick(1_000)
+  await turn()
+  t.equal(signal?.reason, 'lost')
+  mock.timers.tick(60_000)
+  written(false)
+  await ended
+  t.strictSame(worker.broken, [])
 })
 
 t.test('rule 13: a stop gives back what still runs, no attempt counted, and writes no other ending', async (t) => {

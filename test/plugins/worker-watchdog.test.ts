@@ -40,3 +40,26 @@ t.test('rule 9: the watchdog ends a process that takes nothing although work wai
   await eventually(() => assert.ok(broken.length > 0))
   t.match(broken[0], 'queue work has work and a free slot, but nothing was taken for 50 ms')
 })
+
+t.test('rule 9: a queue whose keys in Redis are broken hides no other that is stuck', async (t) => {
+  const app = createApp(t)
+  app.decorate('queue', {
+    workload: () => ['other', 'work'].map((name) => ({ name, concurrency: 1, running: 0, taken: 0 })),
+    countWaiting: async (name: string) => {
+      if (name === 'other') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+      return 1
+    }
+  } as never)
+  await app.ready()
+  const broken: string[] = []
+  const watchdog = createWatchdog({
+    app,
+    onBroken: ({ message }) => broken.push(message),
+    patienceMs: 50,
+    intervalMs: 10
+  })
+  t.teardown(() => watchdog.stop())
+  watchdog.start()
+  await eventually(() => assert.ok(broken.length > 0))
+  t.match(broken[0], 'queue work has work and a free slot')
+})

@@ -4,6 +4,7 @@ import type { PoolClient } from 'pg'
 import { SUSPECTS } from '#schema/delivery'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
+import { type Repetition, repeat } from '#schema/repeat'
 import { cut } from './cut.js'
 import { MOST_WAITING } from './load.js'
 import {
@@ -36,9 +37,7 @@ export interface RelayOptions {
 
 export function createRelay({ app, registry, queues }: RelayOptions) {
   const queueOf = Object.fromEntries([...registry.jobs].map(([type, { queue }]) => [type, queue]))
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<void> | undefined
-  let stopped = true
+  let turns: Repetition | undefined
   let lastCheck = 0
   let lossSeen = false
   /** When a tick last failed, by the monotonic clock, in ms. */
@@ -144,33 +143,24 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     return true
   }
 
-  async function run() {
-    let busy = false
-    running = tick().then(
-      (more) => {
-        busy = more
-      },
-      (error) => {
-        lastFailure = performance.now()
-        app.log.warn({ err: error }, 'the relay failed, trying again')
-      }
-    )
-    await running
-    if (!stopped) timer = setTimeout(run, busy ? BUSY_TICK_MS : TICK_MS)
+  /** Answers the pause after a tick, in ms. */
+  async function takeTurn() {
+    try {
+      return (await tick()) ? BUSY_TICK_MS : TICK_MS
+    } catch (error) {
+      lastFailure = performance.now()
+      app.log.warn({ err: error }, 'the relay failed, trying again')
+      return TICK_MS
+    }
   }
 
   return {
     start() {
-      stopped = false
       app.queue.onLoss(() => {
         lossSeen = true
       })
-      timer = setTimeout(run, 0)
+      turns = repeat(0, takeTurn)
     },
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await running
-    }
+    stop: async () => turns?.stop()
   }
 }

@@ -1,5 +1,6 @@
 /** Notices a consumer that takes nothing although work waits, such as after a connection died silently (design rule 9). */
 import type { FastifyInstance } from 'fastify'
+import { type Repetition, repeat } from '#schema/repeat'
 
 export interface WatchdogOptions {
   app: FastifyInstance
@@ -12,7 +13,7 @@ export interface WatchdogOptions {
 
 export function createWatchdog({ app, onBroken, patienceMs = 30_000, intervalMs = 1_000 }: WatchdogOptions) {
   const idle = new Map<string, { taken: number; looks: number }>()
-  let timer: NodeJS.Timeout | undefined
+  let watch: Repetition | undefined
 
   async function look() {
     for (const { name, concurrency, running, taken } of app.queue.workload()) {
@@ -32,15 +33,10 @@ export function createWatchdog({ app, onBroken, patienceMs = 30_000, intervalMs 
     }
   }
 
-  async function lookAgain() {
-    await look()
-    timer = setTimeout(lookAgain, intervalMs)
-  }
-
   return {
     start: () => {
-      timer = setTimeout(lookAgain, intervalMs)
+      watch = repeat(intervalMs, () => look().then(() => intervalMs))
     },
-    stop: () => clearTimeout(timer)
+    stop: () => void watch?.stop()
   }
 }

@@ -4,7 +4,7 @@ import { problem } from '#schema/problem'
 import { type Repetition, repeat } from '#schema/repeat'
 import { countOpenJobs } from './queries/read.js'
 
-/** Deliveries of one queue that wait in Redis at the most; more wait in Postgres. */
+/** Deliveries of one queue, or suspects, that wait in Redis at the most; more wait in Postgres. */
 export const MOST_WAITING = 1_000
 
 /** Pause between two looks, in ms. */

@@ -126,12 +126,19 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
+  /** How many more deliveries of a queue may wait in Redis. */
+  const findRoom = async (carrier: string) => MOST_WAITING - (await app.queue.countWaiting(carrier))
+
   /** Stamps new delivery ids in a short commit, then pushes them. Answers whether more may wait. */
   async function deliver(client: PoolClient, queue: string): Promise<boolean> {
-    const room = MOST_WAITING - (await app.queue.countWaiting(queue))
+    const room = await findRoom(queue)
     if (room <= 0) return true
-    const due = await findUndelivered(client, queue, MOST_ROWS)
-    const planned = cut(due, registry).slice(0, room)
+    const suspectRoom = await findRoom(SUSPECTS).catch(() => 0) // broken keys there hold up no other
+    const due = cut(await findUndelivered(client, queue, { suspects: suspectRoom > 0, limit: MOST_ROWS }), registry)
+    const planned = [
+      ...due.filter(({ suspect }) => !suspect).slice(0, room),
+      ...due.filter(({ suspect }) => suspect).slice(0, suspectRoom)
+    ]
     if (!planned.length) return false
     const stamped = await stampDeliveries(client, planned)
     for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {

@@ -3,6 +3,7 @@ import postgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
+import { type Repetition, repeat } from '#schema/repeat'
 import { withSession } from './address.js'
 import { isOutage, isPassing, isTooSlow } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
@@ -103,19 +104,25 @@ async function database(app: FastifyInstance, options: DatabaseOptions) {
     const unsafe = await findUnsafeSetting(app.pg)
     if (unsafe) throw unfit(`Postgres runs with ${unsafe}=off and could lose what it confirmed: switch ${unsafe} on`)
   }
-  let retry: NodeJS.Timeout | undefined
-  const tryAgain = (error: Error) => {
+  let retries: Repetition | undefined
+  /** Answers the pause until the next try, in ms. */
+  const noteAway = (error: Error) => {
     app.log.warn({ err: error }, 'Postgres is away, trying again')
-    retry = setTimeout(() => refuseUnfit().catch((later) => (isUnfit(later) ? onUnfit(later) : tryAgain(later))), 1_000)
+    return 1_000
   }
+  const tryAgain = () =>
+    refuseUnfit().then(
+      () => undefined,
+      (error: Error) => (isUnfit(error) ? void onUnfit(error) : noteAway(error))
+    )
   app.addHook('onReady', () =>
     refuseUnfit().catch((cause: Error) => {
       if (isUnfit(cause)) throw cause
       if (strict) throw new Error(`Postgres is away (${cause.message}): start it or correct DATABASE_URL`, { cause })
-      tryAgain(cause)
+      retries = repeat(noteAway(cause), tryAgain)
     })
   )
-  app.addHook('preClose', async () => clearTimeout(retry))
+  app.addHook('preClose', async () => void retries?.stop())
 }
 
 const UNFIT = 'DATABASE_UNFIT'

@@ -1,9 +1,10 @@
 /** How much is open, counted about once a second: refuses what is too much before its commit (design rule 10). */
 import type { FastifyInstance } from 'fastify'
 import { problem } from '#schema/problem'
+import { type Repetition, repeat } from '#schema/repeat'
 import { countOpenJobs } from './queries/read.js'
 
-/** Deliveries of one queue that wait in Redis at the most; more wait in Postgres. */
+/** Deliveries of one queue, or suspects, that wait in Redis at the most; more wait in Postgres. */
 export const MOST_WAITING = 1_000
 
 /** Pause between two looks, in ms. */
@@ -24,8 +25,7 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
   /** Queues whose rows wait in Postgres for the relay. */
   let behind = new Set<string>()
   let waiting = new Map<string, number>()
-  let timer: NodeJS.Timeout | undefined
-  let waitingTimer: NodeJS.Timeout | undefined
+  let looks: Repetition[] = []
 
   /** Counts what is open; answers how long Postgres took, in ms. */
   async function look(): Promise<number> {
@@ -43,37 +43,31 @@ export function createLoad({ app, queues, openPerOwner, openInAll }: LoadOptions
     return took
   }
 
+  /** Counts what waits in Redis, apart from what is open, whose count must not wait for Redis; answers the pause after it, in ms. */
   async function countWaiting() {
     const counts = app.queue.isReady()
       ? await Promise.all(queues.map((queue) => app.queue.countWaiting(queue).catch(() => 0)))
       : []
     waiting = new Map(queues.map((queue, i) => [queue, counts[i] ?? 0]))
+    return LOOK_MS
   }
 
-  /** Looks again after a second, or later when counting itself takes long; when it failed, what was counted before is stale. */
+  /** Answers the pause after a look, in ms: longer when counting itself takes long. When it failed, what was counted before is stale. */
   async function lookAgain() {
     const took = await look().catch((error) => {
       app.log.debug({ err: error }, 'the load was not counted')
       return 0
     })
-    timer = setTimeout(lookAgain, Math.min(Math.max(LOOK_MS, 20 * took), MOST_LOOK_MS))
-  }
-
-  /** Apart from the count of what is open, which must not wait for Redis. */
-  async function countWaitingAgain() {
-    await countWaiting()
-    waitingTimer = setTimeout(countWaitingAgain, LOOK_MS)
+    return Math.min(Math.max(LOOK_MS, 20 * took), MOST_LOOK_MS)
   }
 
   return {
     watch: () => {
-      if (timer) return
-      timer = setTimeout(lookAgain, 0)
-      waitingTimer = setTimeout(countWaitingAgain, 0)
+      if (looks.length) return
+      looks = [repeat(0, lookAgain), repeat(0, countWaiting)]
     },
     stop: () => {
-      clearTimeout(timer)
-      clearTimeout(waitingTimer)
+      for (const { stop } of looks) void stop()
     },
 
     /**

@@ -4,6 +4,7 @@ import type { PoolClient } from 'pg'
 import { SUSPECTS } from '#schema/delivery'
 import { groupBy } from '#schema/group-by'
 import type { Registry } from '#schema/registry'
+import { type Repetition, repeat } from '#schema/repeat'
 import { cut } from './cut.js'
 import { MOST_WAITING } from './load.js'
 import {
@@ -36,9 +37,7 @@ export interface RelayOptions {
 
 export function createRelay({ app, registry, queues }: RelayOptions) {
   const queueOf = Object.fromEntries([...registry.jobs].map(([type, { queue }]) => [type, queue]))
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<void> | undefined
-  let stopped = true
+  let turns: Repetition | undefined
   let lastCheck = 0
   let lossSeen = false
   /** When a tick last failed, by the monotonic clock, in ms. */
@@ -127,12 +126,19 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
+  /** How many more deliveries of a queue may wait in Redis. */
+  const findRoom = async (carrier: string) => MOST_WAITING - (await app.queue.countWaiting(carrier))
+
   /** Stamps new delivery ids in a short commit, then pushes them. Answers whether more may wait. */
   async function deliver(client: PoolClient, queue: string): Promise<boolean> {
-    const room = MOST_WAITING - (await app.queue.countWaiting(queue))
+    const room = await findRoom(queue)
     if (room <= 0) return true
-    const due = await findUndelivered(client, queue, MOST_ROWS)
-    const planned = cut(due, registry).slice(0, room)
+    const suspectRoom = await findRoom(SUSPECTS).catch(() => 0) // broken keys there hold up no other
+    const due = cut(await findUndelivered(client, queue, { suspects: suspectRoom > 0, limit: MOST_ROWS }), registry)
+    const planned = [
+      ...due.filter(({ suspect }) => !suspect).slice(0, room),
+      ...due.filter(({ suspect }) => suspect).slice(0, suspectRoom)
+    ]
     if (!planned.length) return false
     const stamped = await stampDeliveries(client, planned)
     for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {
@@ -144,33 +150,24 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     return true
   }
 
-  async function run() {
-    let busy = false
-    running = tick().then(
-      (more) => {
-        busy = more
-      },
-      (error) => {
-        lastFailure = performance.now()
-        app.log.warn({ err: error }, 'the relay failed, trying again')
-      }
-    )
-    await running
-    if (!stopped) timer = setTimeout(run, busy ? BUSY_TICK_MS : TICK_MS)
+  /** Answers the pause after a tick, in ms. */
+  async function takeTurn() {
+    try {
+      return (await tick()) ? BUSY_TICK_MS : TICK_MS
+    } catch (error) {
+      lastFailure = performance.now()
+      app.log.warn({ err: error }, 'the relay failed, trying again')
+      return TICK_MS
+    }
   }
 
   return {
     start() {
-      stopped = false
       app.queue.onLoss(() => {
         lossSeen = true
       })
-      timer = setTimeout(run, 0)
+      turns = repeat(0, takeTurn)
     },
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await running
-    }
+    stop: async () => turns?.stop()
   }
 }

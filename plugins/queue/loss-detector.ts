@@ -1,6 +1,7 @@
 /** Notices that Redis lost its data: another `run_id`, or the sentinel key is gone. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Redis } from 'ioredis'
+import { type Repetition, repeat } from '#schema/repeat'
 
 export interface LossDetectorOptions {
   client: Redis
@@ -38,22 +39,18 @@ export function createLossDetector({ client, key, log, intervalMs = 300 }: LossD
   client.on('close', () => {
     runId = undefined
   })
-  let timer: NodeJS.Timeout
-  const schedule = () => {
-    timer = setTimeout(
-      () =>
-        look()
-          .catch((error) => log.debug({ err: error }, 'Redis did not answer'))
-          .finally(schedule),
-      intervalMs
-    )
+  let looks: Repetition | undefined
+  async function lookAgain() {
+    await look().catch((error) => log.debug({ err: error }, 'Redis did not answer'))
+    return intervalMs
   }
 
   return {
     /** Starts looking with the first listener. */
     onLoss: (listener: () => void) => {
-      if (listeners.push(listener) === 1) schedule()
+      listeners.push(listener)
+      looks ??= repeat(intervalMs, lookAgain)
     },
-    stop: () => clearTimeout(timer)
+    stop: () => void looks?.stop()
   }
 }

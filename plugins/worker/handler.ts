@@ -5,11 +5,14 @@ import type { Static, TSchema } from 'typebox'
 import type { JobDefinition } from '#schema/job'
 
 export interface RunContext {
-  /** Aborts when the job is cancelled, times out, is taken over, or the consumer stops. */
+  /**
+   * Aborts when the attempt times out, the consumer stops, or the job is cancelled or taken over; in `runMany` not before that is so
+   * with all of its jobs.
+   */
   signal: AbortSignal
   /** Tells how far the work is, 0 to 100; shown within about a second. What is no number is passed over. */
   progress: (percent: number) => void
-  /** Logs with the job's id and trace. */
+  /** Logs with the job's queue and type, and its id and trace; in `runMany` with the number of jobs in their place. */
   log: FastifyBaseLogger
 }
 

@@ -1,5 +1,6 @@
 /** The leases that this consumer holds: renewed together each second, given back at the stop (design rule 6). */
 import type { FastifyInstance } from 'fastify'
+import { type Repetition, repeat } from '#schema/repeat'
 
 const RENEW_MS = 1_000
 
@@ -21,7 +22,7 @@ export type Leases = ReturnType<typeof createLeases>
 
 export function createLeases({ app }: { app: FastifyInstance }) {
   const held = new Map<string, Held>()
-  let timer: NodeJS.Timeout | undefined
+  let renewals: Repetition | undefined
 
   async function renew() {
     const now = performance.now()
@@ -42,12 +43,12 @@ export function createLeases({ app }: { app: FastifyInstance }) {
 
   async function renewAgain() {
     await renew().catch((error) => app.log.warn({ err: error }, 'leases were not renewed'))
-    timer = setTimeout(renewAgain, RENEW_MS)
+    return RENEW_MS
   }
 
   return {
     start: () => {
-      timer = setTimeout(renewAgain, RENEW_MS)
+      renewals = repeat(RENEW_MS, renewAgain)
     },
 
     hold(job: ClaimedJob, abort: Held['abort']): Held {
@@ -61,7 +62,7 @@ export function createLeases({ app }: { app: FastifyInstance }) {
 
     /** Stops renewing, aborts what still runs and returns it to the queue, attempt given back (design rule 13). */
     async giveBack() {
-      clearTimeout(timer)
+      void renewals?.stop()
       const rest = [...held.values()]
       held.clear()
       for (const { abort } of rest) abort('stopping')

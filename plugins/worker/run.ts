@@ -107,16 +107,19 @@ export function createRun({ app, registry, handlers, leases, onBroken }: RunOpti
       (error): Settled => ({ error: error ?? new Error('the handler threw nothing') })
     )
     let timer: NodeJS.Timeout | undefined
+    let giveUpLater = () => {}
     const givenUp = new Promise<Settled>((resolve) => {
-      signal.addEventListener('abort', () => {
+      giveUpLater = () => {
         timer = setTimeout(() => {
           if (signal.reason !== 'stopping') onBroken(new Error('a handler still runs long after its signal aborted'))
           resolve({ error: new Error('the handler ignored its signal') })
         }, STUBBORN_MS)
-      })
+      }
     })
+    signal.addEventListener('abort', giveUpLater, { once: true })
     const first = await Promise.race([settled, givenUp])
     clearTimeout(timer)
+    signal.removeEventListener('abort', giveUpLater) // a lease may still be lost while the end is written
     return first
   }
 

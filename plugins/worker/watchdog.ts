@@ -1,5 +1,6 @@
 /** Notices a consumer that takes nothing although work waits, such as after a connection died silently (design rule 9). */
 import type { FastifyInstance } from 'fastify'
+import { type Repetition, repeat } from '#schema/repeat'
 
 export interface WatchdogOptions {
   app: FastifyInstance
@@ -12,30 +13,30 @@ export interface WatchdogOptions {
 
 export function createWatchdog({ app, onBroken, patienceMs = 30_000, intervalMs = 1_000 }: WatchdogOptions) {
   const idle = new Map<string, { taken: number; looks: number }>()
-  let timer: NodeJS.Timeout | undefined
+  let watch: Repetition | undefined
 
   async function look() {
     for (const { name, concurrency, running, taken } of app.queue.workload()) {
       const before = idle.get(name)
-      const stuck = taken === before?.taken && running < concurrency && (await app.queue.countWaiting(name)) > 0
+      const still = taken === before?.taken && running < concurrency
+      const waiting = still ? await app.queue.countWaiting(name).catch(() => undefined) : 0
+      if (waiting === undefined) {
+        // its keys are broken, or Redis does not answer: then nothing can be taken, and that is not this process' fault
+        idle.delete(name)
+        continue
+      }
       // looks are counted, not time: a process that was frozen starts afresh
-      const looks = stuck ? (before?.looks ?? 0) + 1 : 0
+      const looks = still && waiting > 0 ? (before?.looks ?? 0) + 1 : 0
       idle.set(name, { taken, looks })
       if (looks * intervalMs < patienceMs) continue
       return onBroken(new Error(`queue ${name} has work and a free slot, but nothing was taken for ${patienceMs} ms`))
     }
   }
 
-  async function lookAgain() {
-    // while Redis does not answer nothing can be taken, and that is not this process' fault
-    await look().catch(() => idle.clear())
-    timer = setTimeout(lookAgain, intervalMs)
-  }
-
   return {
     start: () => {
-      timer = setTimeout(lookAgain, intervalMs)
+      watch = repeat(intervalMs, () => look().then(() => intervalMs))
     },
-    stop: () => clearTimeout(timer)
+    stop: () => void watch?.stop()
   }
 }

@@ -67,6 +67,55 @@ t.test('rule 7: a queue whose keys in Redis are broken holds up no other, nor wh
   t.match(await read(broken), { state: 'queued', delivery_id: null })
 })
 
+t.test('rule 7: suspects without room in Redis, or with broken keys there, hold up no other job', async (t) => {
+  const { app, ledger, sql, pushed, accept, change } = await createLedger(t, postgres)
+  await sql(
+    `insert into jobs (id, type, queue, payload, schema_version, attempts, max_attempts, timeout_ms, submitter, run_at, suspect)
+     select gen_random_uuid(), 'short', 'work', '{}', 1, 1, 2, 1000, 'ip:a', now() - interval '1 min', true
+       from generate_series(1, 5003)`
+  )
+  const suspects = () => pushed.filter(({ queue }) => queue === 'suspects')
+  /** Accepts a job that is no suspect, and waits until the relay has brought it. */
+  const bringAnother = async () => {
+    const { id } = await accept()
+    await change(id, 'delivery_id = null')
+    const trips = () => pushed.filter(({ ids }) => ids.includes(id))
+    await eventually(() => assert.equal(trips().length, 2)) // the first was its accept's
+  }
+  app.queue.countWaiting = async (queue) => (queue === 'suspects' ? 998 + suspects().length : 0)
+  ledger.relay.start()
+  await eventually(() => assert.ok(suspects().length))
+  for (let n = 0; n < 2; n++) await bringAnother()
+  t.equal(suspects().length, 2, 'as many as there is room for')
+
+  app.queue.countWaiting = async (queue) => {
+    if (queue === 'suspects') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    return 0
+  }
+  await bringAnother()
+  t.equal(suspects().length, 2)
+
+  app.queue.countWaiting = async () => 0
+  await eventually(() => assert.ok(suspects().length > 2))
+  await ledger.relay.stop()
+})
+
+t.test('rule 2: suspects that wait in Postgres send no other job by the relay', async (t) => {
+  const { sql, accept, read, change } = await createLedger(t, postgres, { watchLoad: true })
+  const old = await accept()
+  await change(old.id, "delivery_id = null, run_at = now() - interval '1 min'")
+  const acceptUntil = (isDelivered: boolean) =>
+    eventually(async () => {
+      const { id } = await accept()
+      const { delivery_id } = await read(id)
+      await sql("update jobs set state = 'succeeded' where id = $1", [id])
+      assert.equal(delivery_id !== null, isDelivered)
+    })
+  await acceptUntil(false)
+  await change(old.id, 'attempts = 1, suspect = true')
+  await acceptUntil(true)
+})
+
 t.test('rule 7: what Redis lost is brought again; what it holds is left alone', async (t) => {
   const held = await createLedger(t, postgres)
   const { id } = await held.accept()

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { createWatchdog } from '../../plugins/worker/watchdog.js'
 import { createApp } from '../helpers/app.js'
@@ -39,4 +41,58 @@ t.test('rule 9: the watchdog ends a process that takes nothing although work wai
   queue.answers = true
   await eventually(() => assert.ok(broken.length > 0))
   t.match(broken[0], 'queue work has work and a free slot, but nothing was taken for 50 ms')
+})
+
+t.test('rule 9: a queue whose keys in Redis are broken hides no other that is stuck', async (t) => {
+  const app = createApp(t)
+  app.decorate('queue', {
+    workload: () => ['other', 'work'].map((name) => ({ name, concurrency: 1, running: 0, taken: 0 })),
+    countWaiting: async (name: string) => {
+      if (name === 'other') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+      return 1
+    }
+  } as never)
+  await app.ready()
+  const broken: string[] = []
+  const watchdog = createWatchdog({
+    app,
+    onBroken: ({ message }) => broken.push(message),
+    patienceMs: 50,
+    intervalMs: 10
+  })
+  t.teardown(() => watchdog.stop())
+  watchdog.start()
+  await eventually(() => assert.ok(broken.length > 0))
+  t.match(broken[0], 'queue work has work and a free slot')
+})
+
+t.test('a watchdog that is stopped in the middle of a look looks no more', async (t) => {
+  const app = createApp(t)
+  let looks = 0
+  let answer = (_waiting: number) => {}
+  app.decorate('queue', {
+    workload: () => {
+      looks += 1
+      return [{ name: 'work', concurrency: 1, running: 0, taken: 0 }]
+    },
+    countWaiting: () =>
+      new Promise<number>((resolve) => {
+        answer = resolve
+      })
+  } as never)
+  await app.ready()
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.reset())
+  const watchdog = createWatchdog({ app, onBroken: (error) => t.fail(error), intervalMs: 10 })
+  watchdog.start()
+  for (const expected of [1, 2]) {
+    mock.timers.tick(10)
+    await turn()
+    t.equal(looks, expected)
+  }
+  watchdog.stop()
+  answer(0)
+  await turn()
+  mock.timers.tick(10)
+  t.equal(looks, 2)
 })

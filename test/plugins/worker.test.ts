@@ -1,9 +1,29 @@
 import assert from 'node:assert/strict'
-import t from 'tap'
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { FastifyBaseLogger } from 'fastify'
+import t, { type Test } from 'tap'
 import worker from '#plugins/worker'
 import { createApp } from '../helpers/app.js'
 import { eventually } from '../helpers/eventually.js'
 import { claimed, createWorker, type Ending, registry } from '../helpers/worker-app.js'
+
+/** A little more than a pause between two renewals of the leases. */
+const RENEWAL_MS = 1_001
+
+/** Time passes only when the answer is called with so many ms; what is under way is done before and afterwards. */
+function holdTime(t: Test) {
+  let now = performance.now()
+  mock.timers.enable({ apis: ['setTimeout'] })
+  mock.method(performance, 'now', () => now) // the mock timers leave it alone
+  t.teardown(() => mock.reset())
+  return async (ms: number) => {
+    await turn()
+    now += ms
+    mock.timers.tick(ms)
+    await turn()
+  }
+}
 
 t.test('B20 a missing decorator stops the start by name; a missing handler or definition names its file', async (t) => {
   const bare = createApp(t)
@@ -113,6 +133,70 @@ t.test('rule 6: a lost lease aborts its handler; progress goes with the renewals
   worker.lose(job)
   await ended
   t.equal(reason, 'lost')
+})
+
+t.test('rule 6: a lease that is lost while the end of its job is being written breaks nothing', async (t) => {
+  const pass = holdTime(t)
+  const job = claimed({ n: 1 }, { timeoutMs: 60_000 })
+  let signal: AbortSignal | undefined
+  let written = (_ours: boolean) => {}
+  const finish = () =>
+    new Promise<boolean>((resolve) => {
+      written = resolve
+    })
+  const run = (_: unknown, context: { signal: AbortSignal }) => {
+    signal = context.signal
+    return { m: 1 }
+  }
+  const worker = await createWorker(t, () => ({ run }), { finish })
+  const ended = worker.deliver(job)
+  await pass(RENEWAL_MS)
+  t.match(worker.endings, [{ outcome: 'done' }], 'its end is being written')
+  worker.lose(job)
+  await pass(RENEWAL_MS)
+  t.equal(signal?.reason, 'lost')
+  await pass(60_000)
+  written(false)
+  await ended
+  t.strictSame(worker.broken, [])
+})
+
+t.test('rule 6: neighbours go on while one job of theirs is lost; when all are, they are aborted', async (t) => {
+  const pass = holdTime(t)
+  let signal: AbortSignal | undefined
+  const runMany = (_: unknown, context: { signal: AbortSignal }) => {
+    signal = context.signal
+    return new Promise<never>((_, reject) => context.signal.addEventListener('abort', reject))
+  }
+  const worker = await createWorker(t, () => ({ runMany }))
+  const jobs = [1, 2].map((n) => claimed({ n }, { timeoutMs: 60_000 }))
+  const ended = worker.deliver(...jobs)
+  for (const [i, job] of jobs.entries()) {
+    await pass(RENEWAL_MS)
+    t.equal(signal?.aborted, false, `${i} are lost`)
+    worker.lose(job)
+  }
+  await pass(RENEWAL_MS)
+  await ended
+  t.equal(signal?.reason, 'lost')
+})
+
+t.test('what a handler logs tells the job, or how many there are', async (t) => {
+  const log = (_: unknown, context: { log: FastifyBaseLogger }): never => {
+    context.log.info('here')
+    throw new Error('enough')
+  }
+  const [job, other] = [claimed({ n: 1 }, { trace: 'a-trace' }), claimed()]
+  const alone = await createWorker(t, () => ({ run: log }))
+  await alone.deliver(job)
+  const together = await createWorker(t, () => ({ runMany: log }))
+  await together.deliver(job, other)
+  const told = [alone, together].map(({ log }) => log.lines.find(({ msg }) => msg === 'here'))
+  t.match(told, [
+    { job: 'work.count', jobId: job.id, trace: 'a-trace' },
+    { job: 'work.count', jobs: 2 }
+  ])
+  t.notOk(told[1]?.jobId)
 })
 
 t.test('rule 13: a stop gives back what still runs, no attempt counted, and writes no other ending', async (t) => {

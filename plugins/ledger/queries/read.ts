@@ -5,7 +5,7 @@ import { arrayOf } from './id-text.js'
 
 type Queryable = Pick<Pool, 'query'>
 
-/** Open jobs by queue and submitter; `undelivered` are those that have waited for the relay for more than two seconds. */
+/** Open jobs by queue and submitter; `undelivered` are no suspects, and have waited for the relay for more than two seconds. */
 export async function countOpenJobs(
   db: Queryable
 ): Promise<{ queue: string; submitter: string; jobs: number; undelivered: number }[]> {
@@ -13,7 +13,8 @@ export async function countOpenJobs(
     name: 'count_open_jobs',
     text: `select queue, submitter, sum(jobs)::int as jobs, sum(undelivered)::int as undelivered
              from (select queue, submitter, count(*) as jobs,
-                          count(*) filter (where delivery_id is null and run_at < now() - interval '2 s') as undelivered
+                          count(*) filter (where delivery_id is null and run_at < now() - interval '2 s'
+                                             and not suspect) as undelivered
                      from jobs where state = 'queued' group by queue, submitter
                    union all
                    select queue, submitter, count(*), 0 from jobs where state = 'active' group by queue, submitter) as open

@@ -25,10 +25,9 @@ up() {
   # the user of the Redis container is not the one who cloned this
   chmod a+r infra/redis/redis.conf infra/nginx/certbot.sh
   there=$(docker compose ps --all --quiet)
-  is_new=
-  docker volume inspect "${COMPOSE_PROJECT_NAME}_postgres-data" > /dev/null 2>&1 || is_new=yes
+  data_there=$(docker volume ls --quiet --filter "name=^${COMPOSE_PROJECT_NAME}_postgres-data$")
   if ! { docker compose build && docker compose create --no-recreate; }; then
-    if [ -n "$there" ]; then
+    if [ -n "$there$data_there" ]; then
       echo 'the images could not be had: what was there before is left as it was' >&2
       exit 1
     fi
@@ -47,7 +46,10 @@ up() {
     echo 'A refused password: the volume was made with another .env' >&2
     exit 1
   fi
-  [ -z "$is_new" ] || on_stack build/infra/postgres/seed.js
+  # what was deleted once does not come back: deleted tasks are rows, too
+  used=$(docker compose exec -T postgres psql -qAt -U beeline beeline \
+    -c 'select exists (select from submissions) or exists (select from tasks)')
+  [ "$used" = t ] || on_stack build/infra/postgres/seed.js
   echo 'ready:'
   echo "  $(address)"
   echo 'make logs shows the logs; make down stops it'

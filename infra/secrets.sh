@@ -5,16 +5,14 @@ set -eu
 cd "$(dirname "$0")/.."
 
 umask 077
-is_new=
 for name in SECRET_KEY DATABASE_OWNER_PASSWORD DATABASE_PASSWORD API_KEY; do
   [ -z "$(printenv "$name" || true)" ] || continue
   grep -qs "^$name=." .env && continue
-  # who took the key out wants none
-  [ "$name$is_new" != API_KEY ] || continue
+  # an empty one is a choice: nobody has the key
+  if [ "$name" = API_KEY ] && grep -qs '^API_KEY=' .env; then continue; fi
   if [ ! -s .env ]; then
     printf '%s\n' '# Settings of this installation; .env.example lists all. Not for version control.' \
       '# everyone may read and change tasks: take this line out when others can reach the gateway' PUBLIC_TASKS=true > .env
-    is_new=yes
   fi
   [ -z "$(tail -c 1 .env)" ] || echo >> .env
   echo "$name=$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" >> .env

@@ -4,7 +4,7 @@
  * @param next what `before` is there
  */
 export function linkToNext(path: string, url: string, next: string): string {
-  const query = new URLSearchParams(url.split('?')[1])
+  const query = new URLSearchParams(/\?.*/s.exec(url)?.[0])
   query.set('before', next)
   return `<${path}?${query}>; rel="next"`
 }

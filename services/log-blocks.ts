@@ -1,47 +1,37 @@
-/** Log lines in blocks: each write wakes a thread, which costs far more than making a line. */
+/** Log lines in blocks: each write is a call to the system, which costs far more than making a line. */
 
 /** Longest time that a line waits for others, in ms. */
 const PATIENCE_MS = 200
 
-export interface Output {
-  /** Writes behind the work. */
-  write: (text: string) => unknown
-  /** Writes this, and what was given before, at once; called with '' too. */
-  writeSync: (text: string) => unknown
-}
-
 /**
  * Hands lines on in blocks of at most `mostBytes`, a longer line in one of its own, when the next does not fit in or the first has
  * waited for 200 ms.
+ * @param write gets a block, or a line of its own
  */
-export function inBlocks(output: Output, mostBytes: number) {
+export function inBlocks(write: (text: string) => unknown, mostBytes: number) {
   let lines: string[] = []
   let bytes = 0
   let timer: NodeJS.Timeout | undefined
 
-  function take(): string {
+  function flushSync() {
     clearTimeout(timer)
     timer = undefined
+    if (!lines.length) return
     const block = lines.join('')
     lines = []
     bytes = 0
-    return block
-  }
-
-  function flush() {
-    const block = take()
-    if (block) output.write(block)
+    write(block)
   }
 
   return {
     write(line: string) {
       const length = Buffer.byteLength(line)
-      if (bytes + length > mostBytes) flush()
+      if (bytes + length > mostBytes) flushSync()
       lines.push(line)
       bytes += length
-      timer ??= setTimeout(flush, PATIENCE_MS).unref()
+      timer ??= setTimeout(flushSync, PATIENCE_MS).unref()
     },
-    flush,
-    flushSync: () => void output.writeSync(take())
+    /** Hands on what waits; pino calls it after a fatal line. */
+    flushSync
   }
 }

@@ -1,4 +1,4 @@
-/** How both services log: JSON lines on stdout, written behind the work. */
+/** How both services log: JSON lines on stdout, in blocks. */
 import pino from 'pino'
 import type { Config } from '#schema/config'
 import { inBlocks } from './log-blocks.js'
@@ -13,26 +13,14 @@ const SHARED_BLOCK_BYTES = 4_096
 /** Of this process, which has one stdout. */
 let stream: ReturnType<typeof openStream> | undefined
 
-/** A process that is killed may lose its last lines; one that ends by itself writes them. */
+/**
+ * A process that is killed may lose its last lines; one that ends by itself writes them. Blocks are written before the work goes on: a
+ * write that went on in a thread could be overtaken by the last ones of a process that ends.
+ */
 function openStream(blockBytes: number) {
-  const behind = pino.destination({ dest: 1, sync: false, maxWrite: blockBytes })
-  const atOnce = pino.destination({ dest: 1, sync: true })
-  let open = true
-  behind.on('close', () => {
-    open = false
-  })
-  const blocks = inBlocks(
-    {
-      write: (text) => behind.write(text),
-      writeSync: (text) => {
-        if (open) behind.flushSync()
-        if (text) atOnce.write(text)
-      }
-    },
-    blockBytes
-  )
-  // before the destination's own last writes
-  process.prependListener('beforeExit', blocks.flush).prependListener('exit', blocks.flushSync)
+  const stdout = pino.destination({ dest: 1, sync: true })
+  const blocks = inBlocks((text) => stdout.write(text), blockBytes)
+  process.on('beforeExit', blocks.flushSync).on('exit', blocks.flushSync)
   return blocks
 }
 

@@ -11,8 +11,7 @@ await command('run', async () => {
   const { dataDir, given, environment } = await readSettings()
   const run = await readRunFile(dataDir)
   if (!run && !given.postgres) throw new Error('nothing is running: start it with make up, or make deps')
-  const url = !environment.PUBLIC_URL && run?.services.gateway?.url // where links lead
-  const env = { ...process.env, ...environment, ...run?.environment, ...(url && { PUBLIC_URL: url }) }
+  const env = { ...process.env, ...environment, ...run?.environment, GATEWAY_URL: run?.services.gateway?.url }
   const child = spawn(program, args, { stdio: 'inherit', env })
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
   process.on('SIGINT', () => {}) // a Ctrl-C in the terminal reaches the child, too

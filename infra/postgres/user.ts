@@ -109,7 +109,7 @@ export async function openUser(url: string, name: string): Promise<void> {
 
 if (process.argv[1] === import.meta.filename) {
   await command('user', async (say) => {
-    const { NAME: name, ROLE: role, SHUT, OPEN, PUBLIC_URL, PORT } = process.env
+    const { NAME: name, ROLE: role, SHUT, OPEN, PUBLIC_URL, GATEWAY_URL } = process.env
     if (!name) throw new Error('say whose account: make user NAME=ada, or with ROLE=operator')
     for (const [setting, value] of Object.entries({ SHUT, OPEN })) {
       if (value && value !== '1') throw new Error(`${setting} must be 1`)
@@ -124,6 +124,6 @@ if (process.argv[1] === import.meta.filename) {
     const made = await makeUser(url, { name, ...(role && { role }) })
     say(`${made.created ? 'new account' : 'account'}: ${made.username} (${made.role})${OPEN ? ', open again' : ''}`)
     say(`choose the password here, once, within ${LINK_HOURS} hours:`)
-    say(`  ${PUBLIC_URL || `http://127.0.0.1:${PORT || '3000'}`}/password#${made.token}`)
+    say(`  ${PUBLIC_URL || GATEWAY_URL || 'http://127.0.0.1:3000'}/password#${made.token}`)
   })
 }

@@ -33,7 +33,7 @@ declare module 'fastify' {
     isOutage: (error: unknown) => boolean
     /** Whether an error says that a statement lost to another one, and may succeed alone. */
     isPassing: (error: unknown) => boolean
-    /** Whether Postgres says that a statement took longer than it may, and so was not done. */
+    /** Whether Postgres says that a statement took longer than it may, and was not done. */
     isTooSlow: (error: unknown) => boolean
     /** Makes a writer whose concurrent calls share one commit. */
     groupCommit: <Item, Outcome>(options: GroupCommitOptions<Item, Outcome>) => GroupCommit<Item, Outcome>

@@ -1,4 +1,5 @@
 /** The ways in for one job: wait for the result, or look later. Many at once come in by batch.ts. */
+import { finished } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { uuidv7 } from 'uuidv7'
 import { type Fault, problem } from '#schema/problem'
@@ -31,7 +32,7 @@ export function submitAndWait(type: JobType) {
     const id = uuidv7()
     // before the job is sent: a short one has ended by the time that its commit is answered
     let watch = waitS > 0 ? jobEvents.watch(id) : undefined
-    reply.raw.once('close', () => watch?.close()) // the job goes on when its caller is gone
+    finished(reply.raw, () => watch?.close()) // the job goes on when its caller is gone, by now or later
     try {
       const accepted = await send(type, request, { id, awaited: watch && jobEvents.count() })
       if (!watch) return answerAccepted(request, reply, accepted)
@@ -39,6 +40,7 @@ export function submitAndWait(type: JobType) {
       if (accepted.id !== id) {
         watch.close()
         watch = jobEvents.watch(accepted.id, 0)
+        if (reply.raw.destroyed) watch.close()
       }
       for (;;) {
         const progress = await watch.next(until - performance.now())

@@ -133,12 +133,14 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   async function deliver(client: PoolClient, queue: string): Promise<boolean> {
     const room = await findRoom(queue)
     if (room <= 0) return true
-    const suspectRoom = await findRoom(SUSPECTS).catch(() => 0) // broken keys there hold up no other
-    const due = cut(await findUndelivered(client, queue, { suspects: suspectRoom > 0, limit: MOST_ROWS }), registry)
-    const planned = [
-      ...due.filter(({ suspect }) => !suspect).slice(0, room),
-      ...due.filter(({ suspect }) => suspect).slice(0, suspectRoom)
-    ]
+    // broken keys there hold up no other
+    const suspectRoom = await findRoom(SUSPECTS).catch((error) => {
+      app.log.warn({ err: error }, 'the suspects could not be counted in Redis: they wait')
+      return 0
+    })
+    const due = await findUndelivered(client, queue, { suspect: false, limit: MOST_ROWS })
+    const suspects = suspectRoom > 0 ? await findUndelivered(client, queue, { suspect: true, limit: suspectRoom }) : []
+    const planned = [...cut(due, registry).slice(0, room), ...cut(suspects, registry)]
     if (!planned.length) return false
     const stamped = await stampDeliveries(client, planned)
     for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {

@@ -43,16 +43,15 @@ async function problems(app: FastifyInstance) {
     return problem(405, 'METHOD_NOT_ALLOWED', `${path} has no ${request.method}; it has ${allowed}`)
   }
   app.setNotFoundHandler((request, reply) => answer(nothingAt(request, reply), request, reply))
-  // RFC 9112 §3.2
-  app.addHook('onRequest', ({ raw, headers }, _reply, done) => {
-    const isMissing = headers.host === undefined && raw.httpVersion === '1.1'
-    done(isMissing ? problem(400, 'HOST_MISSING', 'name in the header Host whom you ask') : undefined)
-  })
   // before a body is read: where nothing takes it, nothing can be wrong with it
   app.addHook('preParsing', (request, reply, _payload, done) => {
-    done(request.is404 ? nothingAt(request, reply) : null)
+    if (namesNoHost(request)) done(problem(400, 'HOST_MISSING', 'name in the header Host whom you ask'))
+    else done(request.is404 ? nothingAt(request, reply) : null)
   })
 }
+
+/** RFC 9112 §3.2. */
+const namesNoHost = ({ raw, headers }: FastifyRequest) => headers.host === undefined && raw.httpVersion === '1.1'
 
 /** Some parts of the gateway take JSON alone. */
 const MEDIA_TYPES = ['application/json', 'application/x-www-form-urlencoded']

@@ -32,7 +32,7 @@ export interface DatabaseFaults {
   isOutage?: Tells
   /** Tells whether an error says that a statement lost to another one, and was not done. */
   isPassing?: Tells
-  /** Tells whether an error says that a statement took too long, and was not done. */
+  /** Tells whether an error says that a statement took longer than it may. */
   isTooSlow?: Tells
 }
 
@@ -43,7 +43,7 @@ export function toProblem(error: Partial<FastifyError>, database: DatabaseFaults
   if (error.validation) return invalid(error.validation as unknown as Fault[], error.validationContext)
   // an error with a status of its own is about the request, such as one that its client broke off
   if (!error.statusCode && isTooSlow?.(error))
-    return problem(503, 'TOO_SLOW', 'this took the database too long, and nothing was done; ask for less, or later')
+    return problem(503, 'TOO_SLOW', 'this took the database too long; ask for less, or later')
   if (!error.statusCode && isOutage?.(error))
     return problem(503, 'DATABASE_UNAVAILABLE', 'the database is away; try again soon')
   if (!error.statusCode && isPassing?.(error))

@@ -188,6 +188,7 @@ t.test('a request that does not name its host', async (t) => {
   const refusal = await ask('1.1')
   t.match(refusal, /^HTTP\/1.1 400 /)
   t.match(refusal, /content-type: application\/problem\+json.*"code":"HOST_MISSING"/s)
+  t.match(refusal, /^x-content-type-options: nosniff\r$/m, 'with the headers that every answer has')
   t.match(await ask('1.0'), /^HTTP\/1.1 200 /, 'before HTTP/1.1 nobody had to')
 })
 

@@ -29,7 +29,7 @@ const STATEMENTS: Record<string, (client: PoolClient) => Promise<unknown>> = {
   claim: (client) => claimJobs(client, { deliveries: [{ id: ID, ids: [ID] }], token: ID }),
   finish: (client) => finishSucceeded(client, [{ job: claimed, result: null }]),
   'renew leases': (client) => renewLeases(client, [{ id: ID, token: ID, progress: null }]),
-  'relay: what is due': (client) => findUndelivered(client, 'submissions', { suspects: true, limit: 5_000 }),
+  'relay: what is due': (client) => findUndelivered(client, 'submissions', { suspect: false, limit: 5_000 }),
   'relay: deliveries under way': (client) => findDeliveries(client, 'submissions'),
   'relay: lapsed leases': (client) => returnLapsed(client),
   'relay: what expired': (client) => expireJobs(client),

@@ -111,6 +111,45 @@ t.test('who leaves while the job is still looked for leaves no watch behind', as
   await eventually(() => assert.deepEqual([opened, watches.size()], [1, 0]))
 })
 
+for (const [when, answered] of [
+  ['before its request is handled', undefined],
+  ['while its repeat is looked up', ID]
+] as const) {
+  t.test(`who leaves ${when} leaves no watch behind`, async (t) => {
+    const active = { id: ID, status: 'active', version: 1, progress: 0, attempts: 1, owner_id: NOBODY }
+    const watches = createWatches({ findProgress: async () => active } as never) // all that a watch asks of the ledger
+    t.teardown(watches.closeAll)
+    let opened = 0
+    const watch = (id: string) => {
+      opened += 1
+      return watches.open(id)
+    }
+    const leaving = new AbortController()
+    const leave = async () => {
+      leaving.abort()
+      await left
+    }
+    const accept = async ({ id }: { id: string }) => {
+      if (answered) await leave()
+      return { id: answered ?? id, replayed: Boolean(answered) }
+    }
+    const app = createJobs(t, { accept, find: async () => active }, { watch, count: () => 1 })
+    const left = new Promise<void>((resolve) => {
+      app.addHook('onRequest', async (_request, reply) => void reply.raw.once('close', resolve))
+    })
+    if (!answered) app.addHook('preHandler', leave)
+    const url = await app.listen({ port: 0 })
+    const waiting = fetch(`${url}/api/jobs/short`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=300' },
+      body: '{}',
+      signal: leaving.signal
+    })
+    await t.rejects(waiting)
+    await eventually(() => assert.deepEqual([opened, watches.size()], [answered ? 2 : 1, 0]))
+  })
+}
+
 t.test('a job can be followed by its id, from accepted to done', async (t) => {
   const stack = await startStack(t)
   const accepted = await stack.post('/async/contact', CONTACT)

@@ -59,20 +59,20 @@ export interface UndeliveredJob {
   bytes: number
 }
 
-/** What is due in a queue and has no delivery, with or without its suspects, oldest first. */
+/** What is due in a queue and has no delivery, its suspects or the others, oldest first. */
 export async function findUndelivered(
   client: PoolClient,
   queue: string,
-  { suspects, limit }: { suspects: boolean; limit: number }
+  { suspect, limit }: { suspect: boolean; limit: number }
 ): Promise<UndeliveredJob[]> {
   const { rows } = await client.query<UndeliveredJob>({
     name: 'find_undelivered',
     text: `select id, type, attempts, suspect,
                   pg_column_size(payload) * case when pg_column_compression(payload) is null then 1 else 10 end as bytes
              from jobs
-            where state = 'queued' and queue = $1 and delivery_id is null and run_at <= now() and ($2 or not suspect)
+            where state = 'queued' and queue = $1 and delivery_id is null and run_at <= now() and suspect = $2
             order by run_at limit $3`,
-    values: [queue, suspects, limit]
+    values: [queue, suspect, limit]
   })
   return rows
 }

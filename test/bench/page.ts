@@ -81,7 +81,7 @@ ${tables}
 - **Tasks**: a request that does nothing (\`/healthz\`) costs Beeline twice of what it costs bare Fastify: the log line 9 µs, security headers 4 µs, request id, hooks and limits the rest.
   The list takes 3 µs more than that, its share of asking Redis and 10 kB included; one by its id a little more. The wait for Redis, about 0.3 ms, is what it costs never to show an old list:
   the least, without log line and headers, has about three quarters of what bare Fastify has from its memory.
-- **The log** goes out in blocks of up to 64 KB where a process has its output to itself: each write wakes a thread, which was three quarters of what a line cost while a write
+- **The log** goes out in blocks of up to 64 KB where a process has its output to itself: each write woke a thread, which was three quarters of what a line cost while a write
   took fifteen of them (the shares of the log line in this list are from then). A sync submission and the list of tasks became 6 % faster by it, waiting 2 % (before and after by turns, medians of 9 rounds).
 - **Postgres** takes a list of rows apart faster as jsonb than as json: a submission in a drain costs it 6 µs instead of 11, an accepted job 19 instead of 20.
   What is left of it is the insert, 13 µs even with the primary key as its only index.
@@ -93,7 +93,8 @@ ${tables}
   and kept by one statement (a drain gains 5 %, together loses 8 %), log lines put together by hand (4 % of a sync submission gained), and written without a thread, requests without a logger
   of their own, awaited jobs that start
   when those before them have ended, two gateway processes on two cores (sync a seventh slower, waiting half as fast), Node's large pages, a larger young generation,
-  V8's other compilers and fewer threads for its garbage (--always-sparkplug, --maglev, --no-parallel-scavenge, --no-lazy-feedback-allocation). Not done: results
+  V8's other compilers and fewer threads for its garbage (--always-sparkplug, --maglev, --no-parallel-scavenge, --no-lazy-feedback-allocation),
+  answers of one turn of the event loop written together at its end. Not done: results
   told through Redis along with the end of a job (waiting costs about a tenth less); Redis carries ids only.
 
 ## Run it

@@ -51,6 +51,7 @@ export async function serve({ name, portSetting, countProcesses, build }: Servic
     const skip: (typeof GROUP_SIGNALS)[number][] = cluster.isWorker ? [...GROUP_SIGNALS] : ['SIGHUP']
     const { close } = closeWithGrace({ delay: times.process, logger: app.log, skip }, async ({ err, signal }) => {
       app.log.info({ signal, err }, 'stopping')
+      await app.stopListening?.() // the consumer has none
       await app.close()
     })
     if (cluster.isWorker) stopWhenAsked({ before: app.stopListening, stop: close })

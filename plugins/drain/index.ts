@@ -6,8 +6,8 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Takes no new connection from here on; those that are open go on as before. */
-    stopListening: () => void
+    /** Takes the connections that wait and no new one after them; those that are open go on as before. To be called before `close`. */
+    stopListening: () => Promise<void>
   }
 }
 
@@ -23,17 +23,24 @@ async function drain(app: FastifyInstance) {
   app.server.once('listening', () => {
     served = true
   })
-  app.decorate('stopListening', () => {
+  const closeListener = () => {
     // not an HTTP server's own close, which ends idle connections, too
     if (app.server.listening) Server.prototype.close.call(app.server)
-  })
-  // from here on Fastify answers with `connection: close`; idle connections are closed when this is over
-  app.addHook('preClose', async () => {
+  }
+  app.decorate('stopListening', async () => {
     // each turn takes the connections that wait: what is left came within the last one
     await nextTurn()
     await nextTurn()
-    app.stopListening()
-    if (served) await sleep(PAUSE_MS)
+    closeListener()
+  })
+  // from here on Fastify answers with `connection: close`; idle connections are closed when this is over
+  app.addHook('preClose', async () => {
+    closeListener()
+    if (!served) return
+    await sleep(PAUSE_MS)
+    // a timer comes before what has arrived: after a busy while there may be requests on connections that seem idle
+    await nextTurn()
+    await nextTurn()
   })
 }
 

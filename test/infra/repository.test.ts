@@ -32,7 +32,7 @@ const LOCAL_SETTINGS = [
 ]
 // Of the system, of make's arguments, of the containers, or told nginx by whoever starts it: nobody sets them for an installation.
 const NOT_SETTINGS =
-  /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SHUT|OPEN|SERVICE|FOLLOW|DOWN|POSTGRES_\w+|(NGINX|TLS)_DIR|NGINX_PROGRAM|GATEWAYS|HTTPS?_LISTEN|ACCESS_LOG|TASKS_REDIS|COMPOSE_FILE)$/
+  /^(PATH|HOME|TMPDIR|TZ|SHELL|CI|XDG_STATE_HOME|SQL|NAME|ROLE|SHUT|OPEN|SERVICE|FOLLOW|DOWN|POSTGRES_\w+|(NGINX|TLS)_DIR|NGINX_PROGRAM|GATEWAYS|GATEWAY_URL|HTTPS?_LISTEN|ACCESS_LOG|TASKS_REDIS|COMPOSE_FILE)$/
 
 t.test('C8 .env.example has every setting that the code reads, and no other', async (t) => {
   const example = await read('.env.example')

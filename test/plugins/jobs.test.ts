@@ -87,9 +87,11 @@ t.test(
   }
 )
 
-t.test('who leaves while the job is still looked for leaves no watch behind', async (t) => {
-  const active = { id: ID, status: 'active', version: 1, progress: 0, attempts: 1, owner_id: NOBODY }
-  const watches = createWatches({ findProgress: async () => active } as never) // all that a watch asks of the ledger
+const ACTIVE = { id: ID, status: 'active', version: 1, progress: 0, attempts: 1, owner_id: NOBODY }
+
+/** An app whose client leaves when `leave` is called, which resolves once that was noticed; `counts` says how many watches were opened, and are. */
+function createLeft(t: Test, ledgerOf: (leave: () => Promise<void>) => object) {
+  const watches = createWatches({ findProgress: async () => ACTIVE } as never) // all that a watch asks of the ledger
   t.teardown(watches.closeAll)
   let opened = 0
   const watch = (id: string) => {
@@ -97,18 +99,22 @@ t.test('who leaves while the job is still looked for leaves no watch behind', as
     return watches.open(id)
   }
   const leaving = new AbortController()
-  const find = async () => {
+  const leave = async () => {
     leaving.abort()
     await left
-    return active
   }
-  const app = createJobs(t, { find }, { watch })
+  const app = createJobs(t, ledgerOf(leave), { watch, count: () => 1 })
   const left = new Promise<void>((resolve) => {
     app.addHook('onRequest', async (_request, reply) => void reply.raw.once('close', resolve))
   })
+  return { app, leave, signal: leaving.signal, counts: () => [opened, watches.size()] }
+}
+
+t.test('who leaves while the job is still looked for leaves no watch behind', async (t) => {
+  const { app, signal, counts } = createLeft(t, (leave) => ({ find: () => leave().then(() => ACTIVE) }))
   const url = await app.listen({ port: 0 })
-  await t.rejects(fetch(`${url}/api/jobs/${ID}/events`, { signal: leaving.signal }))
-  await eventually(() => assert.deepEqual([opened, watches.size()], [1, 0]))
+  await t.rejects(fetch(`${url}/api/jobs/${ID}/events`, { signal }))
+  await eventually(() => assert.deepEqual(counts(), [1, 0]))
 })
 
 for (const [when, answered] of [
@@ -116,37 +122,18 @@ for (const [when, answered] of [
   ['while its repeat is looked up', ID]
 ] as const) {
   t.test(`who leaves ${when} leaves no watch behind`, async (t) => {
-    const active = { id: ID, status: 'active', version: 1, progress: 0, attempts: 1, owner_id: NOBODY }
-    const watches = createWatches({ findProgress: async () => active } as never) // all that a watch asks of the ledger
-    t.teardown(watches.closeAll)
-    let opened = 0
-    const watch = (id: string) => {
-      opened += 1
-      return watches.open(id)
-    }
-    const leaving = new AbortController()
-    const leave = async () => {
-      leaving.abort()
-      await left
-    }
-    const accept = async ({ id }: { id: string }) => {
-      if (answered) await leave()
-      return { id: answered ?? id, replayed: Boolean(answered) }
-    }
-    const app = createJobs(t, { accept, find: async () => active }, { watch, count: () => 1 })
-    const left = new Promise<void>((resolve) => {
-      app.addHook('onRequest', async (_request, reply) => void reply.raw.once('close', resolve))
-    })
+    const { app, leave, signal, counts } = createLeft(t, (leave) => ({
+      accept: async ({ id }: { id: string }) => {
+        if (answered) await leave()
+        return { id: answered ?? id, replayed: Boolean(answered) }
+      },
+      find: async () => ACTIVE
+    }))
     if (!answered) app.addHook('preHandler', leave)
     const url = await app.listen({ port: 0 })
-    const waiting = fetch(`${url}/api/jobs/short`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', prefer: 'wait=300' },
-      body: '{}',
-      signal: leaving.signal
-    })
-    await t.rejects(waiting)
-    await eventually(() => assert.deepEqual([opened, watches.size()], [answered ? 2 : 1, 0]))
+    const headers = { 'content-type': 'application/json', prefer: 'wait=300' }
+    await t.rejects(fetch(`${url}/api/jobs/short`, { method: 'POST', headers, body: '{}', signal }))
+    await eventually(() => assert.deepEqual(counts(), [answered ? 2 : 1, 0]))
   })
 }
 

@@ -15,12 +15,13 @@ let stream: ReturnType<typeof openStream> | undefined
 
 /**
  * A process that is killed may lose its last lines; one that ends by itself writes them. Blocks are written before the work goes on: a
- * write that went on in a thread could be overtaken by the last ones of a process that ends.
+ * write that went on in a thread could be overtaken by the last ones of a process that ends. So whoever reads the log and stops
+ * reading stops the process, as Node's own output does.
  */
 function openStream(blockBytes: number) {
   const stdout = pino.destination({ dest: 1, sync: true })
   const blocks = inBlocks((text) => stdout.write(text), blockBytes)
-  process.on('beforeExit', blocks.flushSync).on('exit', blocks.flushSync)
+  process.on('exit', blocks.flushSync)
   return blocks
 }
 

@@ -40,13 +40,15 @@ export async function serve({ name, portSetting, countProcesses, build }: Servic
       const { stream, ...options } = loggerOf(name, config)
       return await runWorkers({ count, times, log: pino(options, stream) })
     }
-    // nobody takes its place: an end would break what it does
+    // an end would break what it does: nobody takes the place of one alone, and a worker is told by the one above
     let warn = () => {}
-    if (!cluster.isWorker) process.on('SIGHUP', () => warn())
+    process.on('SIGHUP', () => warn())
     const registry = buildRegistry(await loadDefinitions())
     const app = await build({ config, registry, die: (error) => void end(app, error, config) })
-    warn = () =>
-      app.log.warn(`SIGHUP: one process cannot be replaced, it goes on; ${countProcesses ? SEVERAL : RESTART}`)
+    if (!cluster.isWorker) {
+      warn = () =>
+        app.log.warn(`SIGHUP: one process cannot be replaced, it goes on; ${countProcesses ? SEVERAL : RESTART}`)
+    }
     await app.listen({ host: config.HOST, port: config[portSetting] })
     const skip: (typeof GROUP_SIGNALS)[number][] = cluster.isWorker ? [...GROUP_SIGNALS] : ['SIGHUP']
     const { close } = closeWithGrace({ delay: times.process, logger: app.log, skip }, async ({ err, signal }) => {

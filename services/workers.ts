@@ -138,16 +138,15 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
 export const GROUP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
 
 /** In a worker: stops once, whoever asks first. `before` is over in all of them when the stop itself begins. */
-export function stopWhenAsked({ before, stop }: { before: () => void; stop: () => void }): void {
+export function stopWhenAsked({ before, stop }: { before: () => Promise<void>; stop: () => void }): void {
   let asked = false
-  const ask = () => {
+  const ask = async () => {
     if (asked) return
     asked = true
-    before()
+    await before()
     setTimeout(stop, SETTLE_MS)
   }
   process.on('message', (message) => message === STOP && ask())
   process.on('SIGTERM', ask)
   process.on('SIGINT', ask)
-  process.on('SIGHUP', () => {})
 }

@@ -20,6 +20,7 @@ const PAUSE_MS = 500
  */
 async function drain(app: FastifyInstance) {
   let served = false
+  let closing = false
   app.server.once('listening', () => {
     served = true
   })
@@ -28,18 +29,33 @@ async function drain(app: FastifyInstance) {
     if (app.server.listening) Server.prototype.close.call(app.server)
   }
   app.decorate('stopListening', async () => {
-    // each turn takes the connections that wait: what is left came within the last one
-    await nextTurn()
-    await nextTurn()
+    let taken = true
+    const noteTaken = () => {
+      taken = true
+    }
+    app.server.on('connection', noteTaken)
+    // each turn takes one of those that wait (libuv): until none is left, or they are a flood
+    const until = performance.now() + PAUSE_MS
+    while (taken && performance.now() < until) {
+      taken = false
+      await nextTurn()
+      await nextTurn()
+    }
+    app.server.off('connection', noteTaken)
     closeListener()
   })
-  // from here on Fastify answers with `connection: close`; idle connections are closed when this is over
+  // Fastify says so to requests that begin from now on, not to those under way
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done()
+  })
+  // idle connections are closed when this is over
   app.addHook('preClose', async () => {
+    closing = true
     closeListener()
     if (!served) return
     await sleep(PAUSE_MS)
     // a timer comes before what has arrived: after a busy while there may be requests on connections that seem idle
-    await nextTurn()
     await nextTurn()
   })
 }

@@ -37,6 +37,7 @@ interface Watcher {
 export function createWatches(ledger: Ledger) {
   const byJob = new Map<string, Set<Watcher>>()
   let count = 0
+  let ended = false
   let timer: NodeJS.Timeout | undefined
 
   async function look(watcher: Watcher, hasEnded = false) {
@@ -107,6 +108,7 @@ export function createWatches(ledger: Ledger) {
       byJob.set(id, others.add(watcher))
       count += 1
       timer ??= setInterval(tick, TICK_MS)
+      if (ended) close(watcher)
       return { next: (ms) => next(watcher, ms), isClosed: () => watcher.closed, close: () => close(watcher) }
     },
 
@@ -121,7 +123,9 @@ export function createWatches(ledger: Ledger) {
       }
     },
 
+    /** Those that are opened later are closed at once. */
     closeAll() {
+      ended = true
       for (const watchers of [...byJob.values()]) for (const watcher of [...watchers]) close(watcher)
     }
   }

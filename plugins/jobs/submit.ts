@@ -29,18 +29,21 @@ export function submitAndWait(type: JobType) {
     if (applied) reply.header('preference-applied', applied)
     const until = performance.now() + waitS * 1_000
 
+    const open = (job: string, firstLookMs?: number) => {
+      const watch = jobEvents.watch(job, firstLookMs)
+      finished(reply.raw, watch.close) // the job goes on when its caller is gone, by now or later
+      return watch
+    }
     const id = uuidv7()
     // before the job is sent: a short one has ended by the time that its commit is answered
-    let watch = waitS > 0 ? jobEvents.watch(id) : undefined
-    finished(reply.raw, () => watch?.close()) // the job goes on when its caller is gone, by now or later
+    let watch = waitS > 0 ? open(id) : undefined
     try {
       const accepted = await send(type, request, { id, awaited: watch && jobEvents.count() })
       if (!watch) return answerAccepted(request, reply, accepted)
       answerAt(reply, accepted)
       if (accepted.id !== id) {
         watch.close()
-        watch = jobEvents.watch(accepted.id, 0)
-        if (reply.raw.destroyed) watch.close()
+        watch = open(accepted.id, 0)
       }
       for (;;) {
         const progress = await watch.next(until - performance.now())

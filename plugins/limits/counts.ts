@@ -3,6 +3,7 @@
  * counted, and hear what all have. So no request waits for Redis, and without it each process counts alone.
  */
 import type { FastifyInstance } from 'fastify'
+import { type Repetition, repeat } from '#schema/repeat'
 
 export interface CountOptions {
   redis: FastifyInstance['redis']
@@ -36,7 +37,7 @@ const ADD = `
 
 export function createCounts({ redis, prefix, windowMs }: CountOptions) {
   const counts = new Map<string, Count>()
-  let timer: NodeJS.Timeout | undefined
+  let telling: Repetition | undefined
 
   function open(name: string, now: number): Count {
     const count = { fresh: 0, told: 0, until: now + windowMs }
@@ -68,12 +69,12 @@ export function createCounts({ redis, prefix, windowMs }: CountOptions) {
   }
 
   function tellLater() {
-    timer ??= setTimeout(async () => {
+    telling ??= repeat(TELL_MS, async () => {
       await tell().catch(() => {}) // the next time, with what was not told now
-      timer = undefined
-      if (counts.size) tellLater()
-    }, TELL_MS)
-    timer.unref()
+      if (counts.size) return TELL_MS
+      telling = undefined
+      return undefined
+    })
   }
 
   return {
@@ -87,6 +88,6 @@ export function createCounts({ redis, prefix, windowMs }: CountOptions) {
       return { count: count.told + count.fresh, leftMs: count.until - now }
     },
 
-    stop: () => clearTimeout(timer)
+    stop: async () => telling?.stop()
   }
 }

@@ -53,7 +53,7 @@ async function limits(app: FastifyInstance, options: LimitsOptions) {
     problem(429, 'TOO_MANY_REQUESTS', 'too many requests from you; wait a little', { retryAfter })
   )
   app.decorate('callLimit', (request, reply, done) => (request.principal ? callLimit(request, reply, done) : done()))
-  app.addHook('onClose', async () => counts.stop())
+  app.addHook('onClose', counts.stop)
 }
 
 export default fp(limits, {

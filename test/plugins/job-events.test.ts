@@ -76,6 +76,15 @@ t.test('a ledger that cannot answer is asked again', async (t) => {
   t.equal(await told, ACTIVE)
 })
 
+t.test('rule 12: who begins to wait while the process stops is told at once that nothing will be told', async (t) => {
+  const { watches } = createStage(t)
+  watches.closeAll()
+  const watch = watches.open(ID)
+  t.ok(watch.isClosed())
+  t.equal(await watch.next(LONG_MS), undefined)
+  t.equal(watches.size(), 0)
+})
+
 t.test('rule 12: told of an end, those who watch that job look at once, for the end with its result', async (t) => {
   const { watches, asked, pass } = createStage(t)
   watches.open(OTHER)

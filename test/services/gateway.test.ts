@@ -157,7 +157,9 @@ t.test(
     const client = async () => {
       // until nobody listens any more, as a proxy that takes the gateway out of its list
       for (;;) {
-        const status = await send().catch(() => undefined)
+        const status = await send().catch(({ code }: NodeJS.ErrnoException) => {
+          if (code !== 'ECONNREFUSED') throw new Error(`a request broke: ${code}`)
+        })
         if (status === undefined) return
         statuses.push(status)
       }

@@ -7,6 +7,8 @@ import { type Environment, readEnvFile } from './env-file.js'
 export const ROOT = join(import.meta.dirname, '../../..')
 /** Makes what is missing in `.env`; the same script serves the containers. */
 export const SECRETS = join(ROOT, 'infra/secrets.sh')
+/** Port of the gateway in `npm run dev`, unless PORT is in the environment. */
+export const DEV_PORT = '5000'
 const ENV_FILE = join(ROOT, '.env')
 
 export interface LocalSettings {

@@ -1,6 +1,7 @@
 /** The settings of a local run: the environment, then `.env`, checked before anything starts. */
 import { join, resolve } from 'node:path'
-import { ALIASES, Config, readConfig } from '#schema/config'
+import { ALIASES } from '#schema/aliases'
+import { Config, readConfig } from '#schema/config'
 import { type Environment, readEnvFile } from './env-file.js'
 
 /** The project's folder: this file runs from build/infra/local. */

@@ -1,6 +1,7 @@
 /** Every setting of both services, once: name, unit, default. README and `.env.example` are tested against this file. */
 import Type, { type Static } from 'typebox'
 import { findPostgresFault, origins, postgresAddress, proxies, publicAddress, redisAddress } from './addresses.js'
+import { type Environment, resolveAliases } from './aliases.js'
 import { targets } from './allowed-targets.js'
 import { compile } from './compile.js'
 import type { Fault } from './problem.js'
@@ -119,17 +120,6 @@ export const Config = Type.Object(
 )
 export type Config = Static<typeof Config>
 
-/** Names that other set-ups use for the same settings. They apply only where the canonical name is not set. */
-export const ALIASES = {
-  ENVIRONMENT: 'NODE_ENV',
-  MS_HOST: 'HOST',
-  MS_PORT: 'PORT',
-  'POSTGRESQL_USER, POSTGRESQL_PASSWORD, POSTGRESQL_HOST, POSTGRESQL_DATABASE': 'DATABASE_URL',
-  'REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_PASSWORD': 'REDIS_URL'
-} as const
-
-type Environment = Record<string, string | undefined>
-
 const decodeConfig = compile(Config, { from: 'text' })
 
 /**
@@ -137,7 +127,7 @@ const decodeConfig = compile(Config, { from: 'text' })
  * @throws Error with one line per wrong setting: its name, what is wrong and what it is for. Values are never repeated.
  */
 export function readConfig(environment: Environment): Config {
-  const named = canonical(environment)
+  const named = resolveAliases(environment)
   const set = { ...readProfile(named.PROFILE), ...named }
   const given = Object.fromEntries(
     Object.keys(Config.properties).flatMap((name) => (set[name] ? [[name, set[name]]] : []))
@@ -164,31 +154,4 @@ export function describeSetting(name: string): string {
   const settings = Config.properties as Record<string, { description?: string } | object>
   const setting = settings[name] ?? {}
   return 'description' in setting ? String(setting.description) : ''
-}
-
-function canonical(environment: Environment): Environment {
-  const { ENVIRONMENT, MS_HOST, MS_PORT, POSTGRESQL_HOST, REDIS_HOST } = environment
-  return {
-    ...(ENVIRONMENT && { NODE_ENV: ENVIRONMENT }),
-    ...(MS_HOST && { HOST: MS_HOST }),
-    ...(MS_PORT && { PORT: MS_PORT }),
-    ...(POSTGRESQL_HOST && { DATABASE_URL: postgresUrl(environment) }),
-    ...(REDIS_HOST && { REDIS_URL: redisUrl(environment) }),
-    ...Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
-  }
-}
-
-function postgresUrl({
-  POSTGRESQL_USER,
-  POSTGRESQL_PASSWORD,
-  POSTGRESQL_HOST,
-  POSTGRESQL_DATABASE
-}: Environment): string {
-  const login = [POSTGRESQL_USER || 'postgres', POSTGRESQL_PASSWORD || ''].map(encodeURIComponent).join(':')
-  return `postgres://${login}@${POSTGRESQL_HOST}/${encodeURIComponent(POSTGRESQL_DATABASE || 'postgres')}`
-}
-
-function redisUrl({ REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_PASSWORD }: Environment): string {
-  const login = REDIS_PASSWORD ? `:${encodeURIComponent(REDIS_PASSWORD)}@` : ''
-  return `redis://${login}${REDIS_HOST}:${REDIS_PORT || '6379'}/${REDIS_DB || '0'}`
 }

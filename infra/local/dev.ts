@@ -10,13 +10,13 @@ import { choosePort } from './ports.js'
 import { sendTo } from './process-list.js'
 import { readRunFile } from './run-file.js'
 import { type ServerProcess, spawnServer } from './server-process.js'
-import { ROOT, readSettings } from './settings.js'
+import { DEV_PORT, ROOT, readSettings } from './settings.js'
 import { startStack } from './stack.js'
 
 // or not, when the code is broken: then Node waits for an edit
 const STARTED = /Server listening at|Waiting for file changes/
 
-process.env.PORT ||= '5000'
+process.env.PORT ||= DEV_PORT
 process.env.NODE_ENV ||= 'development'
 
 const stopping = new AbortController()

@@ -46,7 +46,7 @@ export async function startServers(options: ServersOptions): Promise<Environment
   const urls = readDatabaseUrls(environment)
   const ran = await migrate({ ...urls, say })
   if (ran.length > 0) say(`database migrated: ${ran.join(', ')}`)
-  if (database?.isNew) say(`sample data: ${await seed(urls.ownerUrl)} submissions`)
+  if (database?.isNew) say(`sample data: ${await seed(urls.ownerUrl)} rows`)
   return environment
 }
 

@@ -1,12 +1,15 @@
 /** The settings of a local run: the environment, then `.env`, checked before anything starts. */
 import { join, resolve } from 'node:path'
-import { ALIASES, Config, readConfig } from '#schema/config'
+import { ALIASES } from '#schema/aliases'
+import { Config, readConfig } from '#schema/config'
 import { type Environment, readEnvFile } from './env-file.js'
 
 /** The project's folder: this file runs from build/infra/local. */
 export const ROOT = join(import.meta.dirname, '../../..')
 /** Makes what is missing in `.env`; the same script serves the containers. */
 export const SECRETS = join(ROOT, 'infra/secrets.sh')
+/** Port of the gateway in `npm run dev`, unless PORT is in the environment. */
+export const DEV_PORT = '5000'
 const ENV_FILE = join(ROOT, '.env')
 
 export interface LocalSettings {

@@ -1,32 +1,15 @@
 /** One `Idempotency-Key`, one effect: the key is committed with the row that it protects (design.md §5). */
-import { createHash } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { PoolClient } from 'pg'
 import { isLocked } from '#schema/locked'
 import { problem } from '#schema/problem'
+import { type IdempotencyKey, nameOf, readKey } from './key.js'
 import { deleteOldKeys, findKeys, type KeyKind, takeKeys } from './queries.js'
 
 export interface IdempotencyOptions {
   /** Time that a key is remembered, in hours. Default 48. */
   keepHours?: number
-}
-
-export interface IdempotencyKey {
-  /** Who and where: principal or "anon", then the route. */
-  scope: string
-  key: string
-  /** SHA-256 of what was asked, in hex. */
-  hash: string
-}
-
-export interface KeyOptions {
-  /** What the key belongs to: the same for every address of one thing. */
-  route: string
-  /** What is asked, for the comparison. */
-  asked: unknown
-  /** The key of a form page; the header's comes first. */
-  given?: unknown
 }
 
 /** A row about to be inserted, under a key or without one. */
@@ -48,7 +31,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     idempotency: {
       /** The request's key: the header's, or the given one of a form page. @throws problem 400 `IDEMPOTENCY_KEY_INVALID` */
-      readKey: (request: FastifyRequest, options: KeyOptions) => IdempotencyKey | undefined
+      readKey: typeof readKey
       /** What a key stands for already, if it was used. */
       lookUp: (item: Keyed) => Promise<Outcome | undefined>
       /**
@@ -73,9 +56,6 @@ declare module 'fastify' {
   }
 }
 
-/** RFC 8941 strings without their quotes: visible ASCII. */
-const KEY = /^[\x21-\x7e]{1,255}$/
-
 async function idempotency(app: FastifyInstance, { keepHours = 48 }: IdempotencyOptions) {
   const lookUp = async (item: Keyed): Promise<Outcome | undefined> => {
     if (!item.key) return undefined
@@ -91,38 +71,6 @@ async function idempotency(app: FastifyInstance, { keepHours = 48 }: Idempotency
   app.decorate('idempotency', { readKey, lookUp, findRepeat, insertOnce, settle })
 
   app.prune('idempotency keys', [(most) => deleteOldKeys(app.pg, keepHours, most)])
-}
-
-function readKey(request: FastifyRequest, { route, asked, given }: KeyOptions): IdempotencyKey | undefined {
-  const key = request.headers['idempotency-key'] ?? (given || undefined)
-  if (key === undefined) return undefined
-  if (typeof key !== 'string' || !KEY.test(key)) {
-    throw problem(400, 'IDEMPOTENCY_KEY_INVALID', 'Idempotency-Key must be 1 to 255 visible ASCII characters')
-  }
-  const hash = createHash('sha256').update(toText(asked)).digest('hex')
-  return { scope: `${nameCaller(request)} ${request.method} ${route}`, key, hash }
-}
-
-/** Keys of two callers never meet; those who do not say who they are share theirs. */
-function nameCaller({ principal }: FastifyRequest): string {
-  if (!principal) return 'anon'
-  return principal.userId ? `user:${principal.userId}` : 'environment'
-}
-
-/** What was asked, as text. It is not checked yet: there may be no body, or one that is too deep to be written out. */
-function toText(asked: unknown): string {
-  try {
-    return JSON.stringify(asked ?? null, inOrder)
-  } catch (cause) {
-    if (cause instanceof RangeError) throw problem(422, 'BODY_TOO_DEEP', 'the body is nested too deeply', { cause })
-    throw cause
-  }
-}
-
-/** For JSON.stringify: the same object in another order of its names is the same request. */
-function inOrder(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 async function insertOnce<Item extends Keyed>(
@@ -169,8 +117,6 @@ function judge({ id }: Keyed, { hash }: IdempotencyKey, owner: { id: string; has
   if (owner.id === id) return { id, replayed: false }
   return { id: owner.id, replayed: true, ...(owner.hash !== hash && { conflict: 'reused' }) }
 }
-
-const nameOf = ({ scope, key }: IdempotencyKey) => `${scope}\n${key}`
 
 function settle(outcome: Outcome): Outcome {
   if (outcome.conflict === 'gone') throw inUse()

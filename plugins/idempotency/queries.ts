@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg'
 import type { Keyed } from './index.js'
+import { nameOf } from './key.js'
 
 /** What the id behind a key is the id of. */
 export type KeyKind = 'job' | 'batch' | 'submission' | 'task'
@@ -34,7 +35,7 @@ export async function findKeys(
                             where own.scope = given.scope and own.key = given.key limit 1) as found`,
     values: [scopes, keys]
   })
-  return new Map(rows.map(({ scope, key, id, hash }) => [`${scope}\n${key}`, { id, hash }]))
+  return new Map(rows.map((row) => [nameOf(row), row]))
 }
 
 /** Forgets keys whose time is over, so many at the most; answers how many. */

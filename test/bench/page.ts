@@ -90,7 +90,7 @@ ${tables}
 - Tried without gain: two groups of accepts in flight, a pause of 1 ms or of one turn of the event loop between two groups, 4,000 deliveries that wait in Redis
   instead of 1,000 (smaller ones: a drain is a quarter slower), a smaller young generation of the heap (35 MB less for the two processes together: far from enough),
   the next group sent to Postgres before the last one is answered, commands to Redis gathered into one call to the system, jobs that are only stored read without a lock
-  and kept by one statement (a drain gains 5 %, together loses 8 %), log lines put together by hand (4 % of a sync submission gained), and written without a thread, requests without a logger
+  and kept by one statement (a drain gains 5 %, together loses 8 %), log lines put together by hand (4 % of a sync submission gained), requests without a logger
   of their own, awaited jobs that start
   when those before them have ended, two gateway processes on two cores (sync a seventh slower, waiting half as fast), Node's large pages, a larger young generation,
   V8's other compilers and fewer threads for its garbage (--always-sparkplug, --maglev, --no-parallel-scavenge, --no-lazy-feedback-allocation),

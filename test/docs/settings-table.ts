@@ -1,7 +1,8 @@
-/** The README's table of settings, made from schema/config.ts. `node build/test/docs/settings-table.js` writes it. */
+/** The README's table of settings, made from schema/config.ts and aliases.ts. `node build/test/docs/settings-table.js` writes it. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ALIASES, Config, describeSetting } from '#schema/config'
+import { ALIASES } from '#schema/aliases'
+import { Config, describeSetting } from '#schema/config'
 
 export const README = join(import.meta.dirname, '../../../README.md')
 

@@ -199,6 +199,13 @@ t.test('the secrets are made without Node, and once', async (t) => {
   t.strictSame(Object.keys(parseEnv(completed)).sort(), ['API_KEY', 'OPEN_REGISTRATION', ...requiredSecrets].sort())
   t.equal(parseEnv(completed).API_KEY, '', 'who wants no key has none')
   t.ok(await isPrivate(), 'though it was open before')
+
+  await writeFile(file, 'SECRET_KEY=of-before')
+  await makeSecrets()
+  const { SECRET_KEY, API_KEY: added, ...rest } = parseEnv(await readEnv())
+  t.equal(SECRET_KEY, 'of-before')
+  t.match(added, /^[0-9a-f]{64}$/, 'who did not say otherwise has a key')
+  t.strictSame(['SECRET_KEY', ...Object.keys(rest)].sort(), requiredSecrets, 'tasks are open in a new one alone')
 })
 
 t.test('the health check of the image tells well from unwell', async (t) => {

@@ -11,6 +11,9 @@ t.test('D6 E1 npm run dev beside make deps reloads both services on an edit', as
   const project = await copyProject(t)
   t.equal((await project.make('deps')).code, 0)
   t.strictSame(Object.keys((await project.runFile()).services).sort(), ['postgres', 'redis'])
+  for (const [PORT, url] of Object.entries({ 4321: 'http://127.0.0.1:4321', '': 'http://127.0.0.1:5000' })) {
+    t.match(await project.make('user', { NAME: 'ada', PORT }), { code: 0, output: `${url}/password#` })
+  }
 
   const dev = project.start('npm', ['run', '--silent', 'dev'])
   t.teardown(() => dev.end())

@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { ALIASES, Config } from '#schema/config'
+import { ALIASES } from '#schema/aliases'
+import { Config } from '#schema/config'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const run = promisify(execFile)

@@ -6,6 +6,10 @@ import { makeUser } from '../../infra/postgres/user.js'
 import { startPostgres } from '../helpers/services.js'
 import { connect } from '../helpers/stack.js'
 
+const INFRA = join(import.meta.dirname, '../../infra')
+const MAKE_USER = join(INFRA, 'postgres/user.js')
+const node = (args: string[], env: Record<string, string>) => promisify(execFile)(process.execPath, args, { env })
+
 const postgres = await startPostgres(t)
 const sql = connect(t, postgres.ownerUrl)
 
@@ -31,12 +35,14 @@ t.test('a name or role that cannot be is refused', async (t) => {
 })
 
 t.test('make user prints the link, at the address of the installation', async (t) => {
-  const script = join(import.meta.dirname, '../../infra/postgres/user.js')
-  const run = (env: object) =>
-    promisify(execFile)(process.execPath, [script], { env: { DATABASE_URL: postgres.url, ...env } }).catch(
-      (error) => error
-    )
+  const run = (env: object) => node([MAKE_USER], { DATABASE_URL: postgres.url, ...env })
   const { stdout } = await run({ NAME: 'grace', PUBLIC_URL: 'https://beeline.example' })
   t.match(stdout, /^new account: grace \(user\)\n.*\n {2}https:\/\/beeline\.example\/password#[\w-]{43}\n$/s)
-  t.match(await run({ NAME: '' }), { code: 1, stderr: /make user NAME=ada/ })
+  await t.rejects(run({ NAME: '' }), { code: 1, stderr: /make user NAME=ada/ })
+})
+
+t.test("with a Postgres of one's own, and nothing that runs here, the link leads to PORT", async (t) => {
+  const env = { DATABASE_URL: postgres.url, DATA_DIR: t.testdir(), PORT: '4321', NAME: 'grace' }
+  const { stdout } = await node([join(INFRA, 'local/run.js'), process.execPath, MAKE_USER], env)
+  t.match(stdout, / {2}http:\/\/127\.0\.0\.1:4321\/password#/)
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
+import { ALIASES } from '#schema/aliases'
 import { readAllowed } from '#schema/allowed-targets'
-import { ALIASES, Config, describeSetting, readConfig } from '#schema/config'
+import { Config, describeSetting, readConfig } from '#schema/config'
 
 const NEEDED = {
   SECRET_KEY: 'a-secret-for-tests-of-at-least-32-characters',

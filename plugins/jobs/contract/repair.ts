@@ -32,8 +32,8 @@ export const replayContract = {
 }
 
 export const replayManyContract = {
-  summary: 'Repeat the dead jobs that fit',
-  description: `At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. Go on with \`next\` as \`after\`: what is refused is left behind. Where there is no room for more jobs a page ends early, or is 429 or 503: ask again later. With \`dry_run\` they are only counted.`,
+  summary: 'Repeat the dead jobs that match the filters',
+  description: `Only dead jobs: cancelled and expired ones are repeated one by one. At most ${MOST_REPLAYED} at a time, oldest first; those that were repeated before are passed over. Go on with \`next\` as \`after\`: what is refused is left behind. Where there is no room for more jobs a page ends early, or is 429 or 503: ask again later. With \`dry_run\` they are only counted.`,
   tags,
   body: Type.Object(
     { ...filters, dry_run: Type.Boolean(), after: Type.Optional(Uuid) },
@@ -41,7 +41,7 @@ export const replayManyContract = {
   ),
   response: {
     200: Type.Object({
-      matching: Type.Integer({ minimum: 0, description: 'dead jobs that fitted, all from `after` on' }),
+      matching: Type.Integer({ minimum: 0, description: 'dead jobs that matched, all from `after` on' }),
       replayed: Type.Integer({ minimum: 0 }),
       refused: Type.Array(Type.Object({ id: Uuid, detail: Type.String({ maxLength: 2000 }) }), {
         maxItems: MOST_TOLD,

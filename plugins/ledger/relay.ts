@@ -66,7 +66,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
       lossSeen = false
       lastCheck = Date.now()
-      await eachQueue((queue) => clearLost(client, queue))
+      await eachQueue((queue) => checkDeliveries(client, queue))
       await moveRenamed(client)
     }
     let busy = false
@@ -79,11 +79,14 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   /** A queue whose keys in Redis are broken holds up no other one. */
   async function eachQueue(work: (queue: string) => Promise<void>) {
     for (const queue of queues) {
-      await work(queue).catch((error) => {
-        if (app.isOutage(error)) throw error
-        app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
-      })
+      await work(queue).catch((error) => passOver(error, queue))
     }
+  }
+
+  /** An outage ends the turn; what is broken in one queue alone does not. */
+  function passOver(error: unknown, queue: string) {
+    if (app.isOutage(error)) throw error
+    app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
   }
 
   /** Not right after an outage: those who still run their jobs renew first. */
@@ -93,27 +96,25 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
-  /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
-  async function clearLost(client: PoolClient, queue: string) {
-    const deliveries = await findDeliveries(client, queue)
-    for (const [suspect, some] of groupBy(deliveries, ({ suspect }) => suspect)) {
+  /** Suspects whose keys in Redis are broken hold up none of the queue's others, nor the other way round. */
+  async function checkDeliveries(client: PoolClient, queue: string) {
+    for (const [suspect, deliveries] of groupBy(await findDeliveries(client, queue), ({ suspect }) => suspect)) {
       const carrier = suspect ? SUSPECTS : queue
-      const [living, waiting] = await Promise.all([
-        app.queue.findLiving(
-          carrier,
-          some.map(({ id }) => id)
-        ),
-        app.queue.countWaiting(carrier)
-      ])
-      const lost = some.filter(({ id, old }) => !living.has(id) || (old && waiting === 0))
-      if (!lost.length) continue
-      const jobs = await clearDeliveries(
-        client,
-        queue,
-        lost.map(({ id }) => id)
-      )
-      app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries are not in Redis: their jobs are sent again')
+      await clearLost(client, { queue, carrier, deliveries }).catch((error) => passOver(error, carrier))
     }
+  }
+
+  /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
+  async function clearLost(
+    client: PoolClient,
+    { queue, carrier, deliveries }: { queue: string; carrier: string; deliveries: { id: string; old: boolean }[] }
+  ) {
+    const ids = deliveries.map(({ id }) => id)
+    const [living, waiting] = await Promise.all([app.queue.findLiving(carrier, ids), app.queue.countWaiting(carrier)])
+    const lost = deliveries.filter(({ id, old }) => !living.has(id) || (old && waiting === 0)).map(({ id }) => id)
+    if (!lost.length) return
+    const jobs = await clearDeliveries(client, queue, lost)
+    app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries are not in Redis: their jobs are sent again')
   }
 
   /** Jobs of a type that is ours, in a queue that is not: its definition names another now, and nobody serves the old one. */

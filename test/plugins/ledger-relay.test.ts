@@ -5,6 +5,9 @@ import { eventually } from '../helpers/eventually.js'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
 
+/** What Redis says of a key that is broken. */
+const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+
 const postgres = await startPostgres(t)
 
 t.test('rule 2: those that are accepted together travel together, cut to the batch of their type', async (t) => {
@@ -57,7 +60,7 @@ t.test('rule 7: a queue whose keys in Redis are broken holds up no other, nor wh
   await change(lapsed, "state = 'active', attempts = 2, lease_until = now() - interval '1 s'")
   pushed.length = 0
   app.queue.countWaiting = async (queue) => {
-    if (queue === 'other') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    if (queue === 'other') throw new Error(WRONG_TYPE)
     return 0
   }
   ledger.relay.start()
@@ -89,7 +92,7 @@ t.test('rule 7: suspects without room in Redis, or with broken keys there, hold 
   t.equal(suspects().length, 2, 'as many as there is room for')
 
   app.queue.countWaiting = async (queue) => {
-    if (queue === 'suspects') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    if (queue === 'suspects') throw new Error(WRONG_TYPE)
     return 0
   }
   await bringAnother()
@@ -135,6 +138,22 @@ t.test('rule 7: what Redis lost is brought again; what it holds is left alone', 
   await eventually(() => assert.equal(lost.pushed.length, 2))
   await lost.ledger.relay.stop()
   t.not(lost.pushed[1]?.id, lost.pushed[0]?.id, 'under a new delivery id')
+})
+
+t.test('rule 7: what Redis lost is brought again, also while the keys of the suspects are broken there', async (t) => {
+  const { app, ledger, pushed, accept, change } = await createLedger(t, postgres)
+  const [suspect, lost] = [await accept(), await accept()]
+  // the first that is looked for
+  await change(suspect.id, "suspect = true, delivery_id = '00000000-0000-7000-8000-000000000000'")
+  for (const { id } of [suspect, lost]) await change(id, "delivered_at = now() - interval '5 seconds'")
+  pushed.length = 0
+  app.queue.findLiving = async (queue) => {
+    if (queue === 'suspects') throw new Error(WRONG_TYPE)
+    return new Set()
+  }
+  ledger.relay.start()
+  await eventually(() => assert.deepEqual(pushed[0]?.ids, [lost.id]))
+  await ledger.relay.stop()
 })
 
 t.test('rule 7: the relay expires what waited too long, and takes back what runs beyond its lease', async (t) => {

@@ -69,11 +69,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
       await eachQueue((queue) => checkDeliveries(client, queue))
       await moveRenamed(client)
     }
-    let busy = false
-    await eachQueue(async (queue) => {
-      busy = (await deliver(client, queue)) || busy
-    })
-    return busy
+    return deliverDue(client)
   }
 
   /** A queue whose keys in Redis are broken holds up no other one. */
@@ -84,7 +80,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
   }
 
   /** An outage ends the turn; what is broken in one queue alone does not. */
-  function passOver(error: unknown, queue: string) {
+  function passOver(error: unknown, queue: string): undefined {
     if (app.isOutage(error)) throw error
     app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
   }
@@ -127,30 +123,42 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
+  /** What is due of each queue, then the suspects of all, who share one room in Redis. Answers whether more may wait. */
+  async function deliverDue(client: PoolClient): Promise<boolean> {
+    let busy = false
+    await eachQueue(async (queue) => {
+      const room = await findRoom(queue)
+      const sent = await deliver(client, queue, { suspect: false, room })
+      busy ||= room <= 0 || sent > 0
+    })
+    let room = (await findRoom(SUSPECTS).catch((error) => passOver(error, SUSPECTS))) ?? 0
+    await eachQueue(async (queue) => {
+      const sent = await deliver(client, queue, { suspect: true, room })
+      room -= sent
+      busy ||= sent > 0
+    })
+    return busy
+  }
+
   /** How many more deliveries of a queue may wait in Redis. */
   const findRoom = async (carrier: string) => MOST_WAITING - (await app.queue.countWaiting(carrier))
 
-  /** Stamps new delivery ids in a short commit, then pushes them. Answers whether more may wait. */
-  async function deliver(client: PoolClient, queue: string): Promise<boolean> {
-    const room = await findRoom(queue)
-    if (room <= 0) return true
-    // broken keys there hold up no other
-    const suspectRoom = await findRoom(SUSPECTS).catch((error) => {
-      app.log.warn({ err: error }, 'the suspects could not be counted in Redis: they wait')
-      return 0
-    })
-    const due = await findUndelivered(client, queue, { suspect: false, limit: MOST_ROWS })
-    const suspects = suspectRoom > 0 ? await findUndelivered(client, queue, { suspect: true, limit: suspectRoom }) : []
-    const planned = [...cut(due, registry).slice(0, room), ...cut(suspects, registry)]
-    if (!planned.length) return false
+  /** Stamps new delivery ids in a short commit, then pushes them. Answers how many. */
+  async function deliver(
+    client: PoolClient,
+    queue: string,
+    { suspect, room }: { suspect: boolean; room: number }
+  ): Promise<number> {
+    if (room <= 0) return 0
+    const due = await findUndelivered(client, queue, { suspect, limit: suspect ? room : MOST_ROWS })
+    const planned = cut(due, registry).slice(0, room)
+    if (!planned.length) return 0
     const stamped = await stampDeliveries(client, planned)
-    for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {
-      const outgoing = some
-        .map(({ id, ids }) => ({ id, ids: ids.filter((job) => stamped.has(job)) }))
-        .filter(({ ids }) => ids.length)
-      if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
-    }
-    return true
+    const outgoing = planned
+      .map(({ id, ids }) => ({ id, ids: ids.filter((job) => stamped.has(job)) }))
+      .filter(({ ids }) => ids.length)
+    if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
+    return outgoing.length
   }
 
   /** Answers the pause after a tick, in ms. */

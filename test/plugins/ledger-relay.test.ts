@@ -104,6 +104,36 @@ t.test('rule 7: suspects without room in Redis, or with broken keys there, hold 
   await ledger.relay.stop()
 })
 
+t.test('rule 7: the suspects of all queues share one room in Redis, asked for once a turn', async (t) => {
+  const { app, ledger, sql, pushed } = await createLedger(t, postgres)
+  await sql(
+    `insert into jobs (id, type, queue, payload, schema_version, attempts, max_attempts, timeout_ms, submitter, suspect)
+     select gen_random_uuid(), 'short', queue, '{}', 1, 1, 2, 1000, 'ip:a', true
+       from generate_series(1, 500), unnest(array['other', 'work']) as queue`
+  )
+  let asked: string[] = []
+  const count = (queue: string) => asked.filter((name) => name === queue).length
+  /** Relays for some turns, in which Redis answers so when it is asked how many suspects wait there; answers how many turns. */
+  const relay = async (countSuspects: () => number) => {
+    asked = []
+    app.queue.countWaiting = async (queue) => {
+      asked.push(queue)
+      return queue === 'suspects' ? countSuspects() : 0
+    }
+    ledger.relay.start()
+    await eventually(() => assert.ok(count('work') >= 2))
+    await ledger.relay.stop()
+    return count('work')
+  }
+  const brokenTurns = await relay(() => {
+    throw new Error(WRONG_TYPE)
+  })
+  t.equal(count('suspects'), brokenTurns)
+  t.strictSame(pushed, [])
+  const turns = await relay(() => 998)
+  t.equal(pushed.length, 2 * turns)
+})
+
 t.test('rule 2: suspects that wait in Postgres send no other job by the relay', async (t) => {
   const { sql, accept, read, change } = await createLedger(t, postgres, { watchLoad: true })
   const old = await accept()

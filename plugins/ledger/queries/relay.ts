@@ -54,7 +54,6 @@ export interface UndeliveredJob {
   id: string
   type: string
   attempts: number
-  suspect: boolean
   /** Of its payload, about: one that is stored compressed counts ten times as much as it takes there. */
   bytes: number
 }
@@ -68,7 +67,7 @@ export async function findUndelivered(
   const { rows } = await client.query<UndeliveredJob>({
     name: 'find_undelivered',
     // delivery_id, null in all of them, makes this the order of the index: without it Postgres sorts all that waits
-    text: `select id, type, attempts, suspect,
+    text: `select id, type, attempts,
                   pg_column_size(payload) * case when pg_column_compression(payload) is null then 1 else 10 end as bytes
              from jobs
             where state = 'queued' and queue = $1 and delivery_id is null and run_at <= now() and suspect = $2

@@ -35,8 +35,8 @@ create table jobs (
   finished_at timestamptz
 );
 
--- Waiting rows: the undelivered by age (delivery_id is null), the delivered by delivery.
-create index jobs_queued on jobs (queue, delivery_id, run_at) where state = 'queued';
+-- Waiting rows: the undelivered (delivery_id is null), suspects apart, by age; the delivered by delivery.
+create index jobs_queued on jobs (queue, delivery_id, suspect, run_at) where state = 'queued';
 create index jobs_active on jobs (lease_until) where state = 'active';
 create index jobs_expiring on jobs (expires_at) where state = 'queued' and expires_at is not null;
 -- Ended otherwise than well: few, listed by id. A job is repeated once.

@@ -9,7 +9,6 @@ const MOST_BYTES = 65_536
 interface Planned {
   id: string
   ids: string[]
-  suspect: boolean
   bytes: number
 }
 
@@ -17,7 +16,7 @@ interface Planned {
 export function cut(due: UndeliveredJob[], registry: Registry): Planned[] {
   const open = new Map<string, Planned>()
   const deliveries: Planned[] = []
-  for (const { id, type, attempts, suspect, bytes } of due) {
+  for (const { id, type, attempts, bytes } of due) {
     const batch = attempts > 0 ? 1 : (registry.jobs.get(type)?.limits.batch ?? 1)
     const growing = batch > 1 ? open.get(type) : undefined
     if (growing && growing.ids.length < batch && growing.bytes + bytes <= MOST_BYTES) {
@@ -25,7 +24,7 @@ export function cut(due: UndeliveredJob[], registry: Registry): Planned[] {
       growing.bytes += bytes
       continue
     }
-    const delivery = { id: uuidv7(), ids: [id], suspect, bytes }
+    const delivery = { id: uuidv7(), ids: [id], bytes }
     deliveries.push(delivery)
     if (batch > 1) open.set(type, delivery)
   }

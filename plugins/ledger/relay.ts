@@ -66,24 +66,23 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     if (lossSeen || Date.now() - lastCheck > CHECK_MS) {
       lossSeen = false
       lastCheck = Date.now()
-      await eachQueue((queue) => clearLost(client, queue))
+      await eachQueue((queue) => checkDeliveries(client, queue))
       await moveRenamed(client)
     }
-    let busy = false
-    await eachQueue(async (queue) => {
-      busy = (await deliver(client, queue)) || busy
-    })
-    return busy
+    return deliverDue(client)
   }
 
   /** A queue whose keys in Redis are broken holds up no other one. */
   async function eachQueue(work: (queue: string) => Promise<void>) {
     for (const queue of queues) {
-      await work(queue).catch((error) => {
-        if (app.isOutage(error)) throw error
-        app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
-      })
+      await work(queue).catch((error) => passOver(error, queue))
     }
+  }
+
+  /** An outage ends the turn; what is broken in one queue alone does not. */
+  function passOver(error: unknown, queue: string): undefined {
+    if (app.isOutage(error)) throw error
+    app.log.warn({ err: error, queue }, 'the relay could not bring what waits in a queue, trying again')
   }
 
   /** Not right after an outage: those who still run their jobs renew first. */
@@ -93,27 +92,25 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
-  /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
-  async function clearLost(client: PoolClient, queue: string) {
-    const deliveries = await findDeliveries(client, queue)
-    for (const [suspect, some] of groupBy(deliveries, ({ suspect }) => suspect)) {
+  /** Suspects whose keys in Redis are broken hold up none of the queue's others, nor the other way round. */
+  async function checkDeliveries(client: PoolClient, queue: string) {
+    for (const [suspect, deliveries] of groupBy(await findDeliveries(client, queue), ({ suspect }) => suspect)) {
       const carrier = suspect ? SUSPECTS : queue
-      const [living, waiting] = await Promise.all([
-        app.queue.findLiving(
-          carrier,
-          some.map(({ id }) => id)
-        ),
-        app.queue.countWaiting(carrier)
-      ])
-      const lost = some.filter(({ id, old }) => !living.has(id) || (old && waiting === 0))
-      if (!lost.length) continue
-      const jobs = await clearDeliveries(
-        client,
-        queue,
-        lost.map(({ id }) => id)
-      )
-      app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries are not in Redis: their jobs are sent again')
+      await clearLost(client, { queue, carrier, deliveries }).catch((error) => passOver(error, carrier))
     }
+  }
+
+  /** Forgets the deliveries that Redis holds no more, so that their rows are due again. */
+  async function clearLost(
+    client: PoolClient,
+    { queue, carrier, deliveries }: { queue: string; carrier: string; deliveries: { id: string; old: boolean }[] }
+  ) {
+    const ids = deliveries.map(({ id }) => id)
+    const [living, waiting] = await Promise.all([app.queue.findLiving(carrier, ids), app.queue.countWaiting(carrier)])
+    const lost = deliveries.filter(({ id, old }) => !living.has(id) || (old && waiting === 0)).map(({ id }) => id)
+    if (!lost.length) return
+    const jobs = await clearDeliveries(client, queue, lost)
+    app.log.warn({ queue, deliveries: lost.length, jobs }, 'deliveries are not in Redis: their jobs are sent again')
   }
 
   /** Jobs of a type that is ours, in a queue that is not: its definition names another now, and nobody serves the old one. */
@@ -126,30 +123,42 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
     }
   }
 
+  /** What is due of each queue, then the suspects of all, who share one room in Redis. Answers whether more may wait. */
+  async function deliverDue(client: PoolClient): Promise<boolean> {
+    let busy = false
+    await eachQueue(async (queue) => {
+      const room = await findRoom(queue)
+      const sent = await deliver(client, queue, { suspect: false, room })
+      busy ||= room <= 0 || sent > 0
+    })
+    let room = (await findRoom(SUSPECTS).catch((error) => passOver(error, SUSPECTS))) ?? 0
+    await eachQueue(async (queue) => {
+      const sent = await deliver(client, queue, { suspect: true, room })
+      room -= sent
+      busy ||= sent > 0
+    })
+    return busy
+  }
+
   /** How many more deliveries of a queue may wait in Redis. */
   const findRoom = async (carrier: string) => MOST_WAITING - (await app.queue.countWaiting(carrier))
 
-  /** Stamps new delivery ids in a short commit, then pushes them. Answers whether more may wait. */
-  async function deliver(client: PoolClient, queue: string): Promise<boolean> {
-    const room = await findRoom(queue)
-    if (room <= 0) return true
-    // broken keys there hold up no other
-    const suspectRoom = await findRoom(SUSPECTS).catch((error) => {
-      app.log.warn({ err: error }, 'the suspects could not be counted in Redis: they wait')
-      return 0
-    })
-    const due = await findUndelivered(client, queue, { suspect: false, limit: MOST_ROWS })
-    const suspects = suspectRoom > 0 ? await findUndelivered(client, queue, { suspect: true, limit: suspectRoom }) : []
-    const planned = [...cut(due, registry).slice(0, room), ...cut(suspects, registry)]
-    if (!planned.length) return false
+  /** Stamps new delivery ids in a short commit, then pushes them. Answers how many. */
+  async function deliver(
+    client: PoolClient,
+    queue: string,
+    { suspect, room }: { suspect: boolean; room: number }
+  ): Promise<number> {
+    if (room <= 0) return 0
+    const due = await findUndelivered(client, queue, { suspect, limit: suspect ? room : MOST_ROWS })
+    const planned = cut(due, registry).slice(0, room)
+    if (!planned.length) return 0
     const stamped = await stampDeliveries(client, planned)
-    for (const [suspect, some] of groupBy(planned, ({ suspect }) => suspect)) {
-      const outgoing = some
-        .map(({ id, ids }) => ({ id, ids: ids.filter((job) => stamped.has(job)) }))
-        .filter(({ ids }) => ids.length)
-      if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
-    }
-    return true
+    const outgoing = planned
+      .map(({ id, ids }) => ({ id, ids: ids.filter((job) => stamped.has(job)) }))
+      .filter(({ ids }) => ids.length)
+    if (outgoing.length) await app.queue.push(suspect ? SUSPECTS : queue, outgoing)
+    return outgoing.length
   }
 
   /** Answers the pause after a tick, in ms. */

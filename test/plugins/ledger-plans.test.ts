@@ -1,6 +1,7 @@
 /** Plans of the ledger's statements, made while its tables were small and kept ever after: they must go by index for good. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { findUndelivered } from '../../plugins/ledger/queries/relay.js'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
 
@@ -43,6 +44,40 @@ t.test('a ledger that has grown reads no more rows for a job than a small one', 
   })
   t.ok(read > 90, 'they were counted')
   t.ok(read < ROWS / 4, `${read} rows were read for 90 jobs`)
+})
+
+t.test('the relay reads what it brings, suspects and the others, and none of the rows that wait behind', async (t) => {
+  const { app, sql } = await createLedger(t, postgres)
+  const insert = (queue: string, suspect: boolean, dueSince: string) =>
+    sql(
+      `insert into jobs (id, type, queue, payload, schema_version, max_attempts, timeout_ms, submitter, run_at, suspect)
+       select gen_random_uuid(), 'short', $1, '{}', 1, 2, 1000, 'ip:a', now() - $2::interval, $3
+         from generate_series(1, 3000)`,
+      [queue, dueSince, suspect]
+    )
+  await Promise.all([insert('calm', false, '1 min'), insert('mixed', false, '1 min'), insert('mixed', true, '2 min')])
+  await sql('analyze jobs')
+  const client = await app.pg.connect()
+  t.teardown(() => client.release())
+  const countRead = async () => {
+    const { rows } = await client.query<{ read: number }>(
+      `select (seq_tup_read + idx_tup_fetch)::int as read from pg_stat_xact_user_tables where relname = 'jobs'`
+    )
+    return rows[0]?.read ?? 0
+  }
+  /** How many rows are found, and how many are read for it. */
+  const find = async (queue: string, suspect: boolean) => {
+    await client.query('begin') // what it reads stays countable until it ends
+    const before = await countRead()
+    const found = await findUndelivered(client, queue, { suspect, limit: 10 })
+    const read = (await countRead()) - before
+    await client.query('commit')
+    return [found.length, read]
+  }
+  t.strictSame(await find('calm', true), [0, 0])
+  t.strictSame(await find('calm', false), [10, 10])
+  t.strictSame(await find('mixed', true), [10, 10])
+  t.strictSame(await find('mixed', false), [10, 10])
 })
 
 /** What the connections counted arrives when they have ended. */

@@ -5,6 +5,9 @@ import { eventually } from '../helpers/eventually.js'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
 
+/** What Redis says of a key that is broken. */
+const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+
 const postgres = await startPostgres(t)
 
 t.test('rule 2: those that are accepted together travel together, cut to the batch of their type', async (t) => {
@@ -57,7 +60,7 @@ t.test('rule 7: a queue whose keys in Redis are broken holds up no other, nor wh
   await change(lapsed, "state = 'active', attempts = 2, lease_until = now() - interval '1 s'")
   pushed.length = 0
   app.queue.countWaiting = async (queue) => {
-    if (queue === 'other') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    if (queue === 'other') throw new Error(WRONG_TYPE)
     return 0
   }
   ledger.relay.start()
@@ -89,7 +92,7 @@ t.test('rule 7: suspects without room in Redis, or with broken keys there, hold 
   t.equal(suspects().length, 2, 'as many as there is room for')
 
   app.queue.countWaiting = async (queue) => {
-    if (queue === 'suspects') throw new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
+    if (queue === 'suspects') throw new Error(WRONG_TYPE)
     return 0
   }
   await bringAnother()
@@ -99,6 +102,36 @@ t.test('rule 7: suspects without room in Redis, or with broken keys there, hold 
   await eventually(() => assert.ok(suspects().length > 2))
   await bringAnother()
   await ledger.relay.stop()
+})
+
+t.test('rule 7: the suspects of all queues share one room in Redis, asked for once a turn', async (t) => {
+  const { app, ledger, sql, pushed } = await createLedger(t, postgres)
+  await sql(
+    `insert into jobs (id, type, queue, payload, schema_version, attempts, max_attempts, timeout_ms, submitter, suspect)
+     select gen_random_uuid(), 'short', queue, '{}', 1, 1, 2, 1000, 'ip:a', true
+       from generate_series(1, 500), unnest(array['other', 'work']) as queue`
+  )
+  let asked: string[] = []
+  const count = (queue: string) => asked.filter((name) => name === queue).length
+  /** Relays for some turns, in which Redis answers so when it is asked how many suspects wait there; answers how many turns. */
+  const relay = async (countSuspects: () => number) => {
+    asked = []
+    app.queue.countWaiting = async (queue) => {
+      asked.push(queue)
+      return queue === 'suspects' ? countSuspects() : 0
+    }
+    ledger.relay.start()
+    await eventually(() => assert.ok(count('work') >= 2))
+    await ledger.relay.stop()
+    return count('work')
+  }
+  const brokenTurns = await relay(() => {
+    throw new Error(WRONG_TYPE)
+  })
+  t.equal(count('suspects'), brokenTurns)
+  t.strictSame(pushed, [])
+  const turns = await relay(() => 998)
+  t.equal(pushed.length, 2 * turns)
 })
 
 t.test('rule 2: suspects that wait in Postgres send no other job by the relay', async (t) => {
@@ -135,6 +168,22 @@ t.test('rule 7: what Redis lost is brought again; what it holds is left alone', 
   await eventually(() => assert.equal(lost.pushed.length, 2))
   await lost.ledger.relay.stop()
   t.not(lost.pushed[1]?.id, lost.pushed[0]?.id, 'under a new delivery id')
+})
+
+t.test('rule 7: what Redis lost is brought again, also while the keys of the suspects are broken there', async (t) => {
+  const { app, ledger, pushed, accept, change } = await createLedger(t, postgres)
+  const [suspect, lost] = [await accept(), await accept()]
+  // the first that is looked for
+  await change(suspect.id, "suspect = true, delivery_id = '00000000-0000-7000-8000-000000000000'")
+  for (const { id } of [suspect, lost]) await change(id, "delivered_at = now() - interval '5 seconds'")
+  pushed.length = 0
+  app.queue.findLiving = async (queue) => {
+    if (queue === 'suspects') throw new Error(WRONG_TYPE)
+    return new Set()
+  }
+  ledger.relay.start()
+  await eventually(() => assert.deepEqual(pushed[0]?.ids, [lost.id]))
+  await ledger.relay.stop()
 })
 
 t.test('rule 7: the relay expires what waited too long, and takes back what runs beyond its lease', async (t) => {

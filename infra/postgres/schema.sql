@@ -38,7 +38,8 @@ create table jobs (
 -- Waiting rows: the undelivered (delivery_id is null), suspects apart, by age; the delivered by delivery.
 create index jobs_queued on jobs (queue, delivery_id, suspect, run_at) where state = 'queued';
 create index jobs_active on jobs (lease_until) where state = 'active';
-create index jobs_expiring on jobs (expires_at) where state = 'queued' and expires_at is not null;
+-- Its statement writes the state in the same way, by which no other index can serve it: of jobs_queued it would read all that waits.
+create index jobs_expiring on jobs (expires_at) where state collate "C" = 'queued' and expires_at is not null;
 -- Ended otherwise than well: few, listed by id. A job is repeated once.
 create index jobs_ended_badly on jobs (state, id) where state in ('dead', 'cancelled', 'expired');
 create unique index jobs_replays on jobs (replay_of) where replay_of is not null;

@@ -1,7 +1,9 @@
 /** Plans of the ledger's statements, made while its tables were small and kept ever after: they must go by index for good. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
-import { findUndelivered } from '../../plugins/ledger/queries/relay.js'
+import type { FastifyInstance } from 'fastify'
+import type { PoolClient } from 'pg'
+import t, { type Test } from 'tap'
+import { expireJobs, findUndelivered } from '../../plugins/ledger/queries/relay.js'
 import { createLedger } from '../helpers/ledger-app.js'
 import { startPostgres } from '../helpers/services.js'
 
@@ -57,6 +59,33 @@ t.test('the relay reads what it brings, suspects and the others, and none of the
     )
   await Promise.all([insert('calm', false, '1 min'), insert('mixed', false, '1 min'), insert('mixed', true, '2 min')])
   await sql('analyze jobs')
+  const watched = await watchReads(t, app)
+  /** How many rows are found, and how many are read for it. */
+  const find = (queue: string, suspect: boolean) =>
+    watched(async (client) => (await findUndelivered(client, queue, { suspect, limit: 10 })).length)
+  t.strictSame(await find('calm', true), [0, 0])
+  t.strictSame(await find('calm', false), [10, 10])
+  t.strictSame(await find('mixed', true), [10, 10])
+  t.strictSame(await find('mixed', false), [10, 10])
+})
+
+t.test('what has expired is found without reading all that waits, whatever Postgres thinks of the table', async (t) => {
+  const { app, sql } = await createLedger(t, postgres)
+  const insert = (state: string) =>
+    sql(
+      `insert into jobs (id, type, queue, payload, schema_version, state, max_attempts, timeout_ms, submitter)
+       select gen_random_uuid(), 'short', 'work', '{}', 1, $1, 2, 1000, 'ip:a' from generate_series(1, 3000)`,
+      [state]
+    )
+  await insert('succeeded')
+  await sql('analyze jobs')
+  await insert('queued')
+  const watched = await watchReads(t, app)
+  t.strictSame(await watched(expireJobs), [undefined, 0])
+})
+
+/** Counts the rows of jobs that a reading takes: answers what it answers, and how many. */
+async function watchReads(t: Test, app: FastifyInstance) {
   const client = await app.pg.connect()
   t.teardown(() => client.release())
   const countRead = async () => {
@@ -65,20 +94,15 @@ t.test('the relay reads what it brings, suspects and the others, and none of the
     )
     return rows[0]?.read ?? 0
   }
-  /** How many rows are found, and how many are read for it. */
-  const find = async (queue: string, suspect: boolean) => {
+  return async <Found>(read: (client: PoolClient) => Promise<Found>): Promise<[found: Found, read: number]> => {
     await client.query('begin') // what it reads stays countable until it ends
     const before = await countRead()
-    const found = await findUndelivered(client, queue, { suspect, limit: 10 })
-    const read = (await countRead()) - before
+    const found = await read(client)
+    const taken = (await countRead()) - before
     await client.query('commit')
-    return [found.length, read]
+    return [found, taken]
   }
-  t.strictSame(await find('calm', true), [0, 0])
-  t.strictSame(await find('calm', false), [10, 10])
-  t.strictSame(await find('mixed', true), [10, 10])
-  t.strictSame(await find('mixed', false), [10, 10])
-})
+}
 
 /** What the connections counted arrives when they have ended. */
 async function untilStill(count: () => Promise<number>): Promise<number> {

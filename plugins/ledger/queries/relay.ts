@@ -14,7 +14,7 @@ export async function expireJobs(client: PoolClient): Promise<void> {
     name: 'expire_jobs',
     text: `update jobs set state = 'expired', finished_at = now(), version = version + 1, delivery_id = null, delivered_at = null
             where id = any(array(
-                    select id from jobs where state = 'queued' and expires_at is not null and expires_at <= now()
+                    select id from jobs where ${IS_QUEUED} and expires_at is not null and expires_at <= now()
                      limit ${MOST_AT_ONCE} for update skip locked))`
   })
 }

@@ -41,7 +41,7 @@ const CONTENT_SECURITY_POLICY = [
  * What every answer carries unless its route says otherwise (OWASP HTTP Headers Cheat Sheet). Written once: @fastify/helmet works
  * them out again for each request, which cost a tenth of it. Strict-Transport-Security is said by whoever terminates TLS.
  */
-const HEADERS = {
+export const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': CONTENT_SECURITY_POLICY,
   'cross-origin-opener-policy': 'same-origin',

@@ -25,7 +25,7 @@ Goals that were set before the first line was written, after an experiment with 
 \`static-…\` are the limits below the tables; works are named as in \`ONLY\`.
 `,
     table(
-      ['work', 'measure', 'compared with', 'to reach', 'measured (min–max)', ''],
+      ['work', 'measure', 'compared with', 'to reach', 'measured (min–max)', 'the least', ''],
       targets.flatMap((target) => judge(target, outcomes))
     ),
     ...ran.flatMap((work) => [`\n## ${works[work]?.title}\n`, workTable(work, outcomes), ...planTable(work, outcomes)]),
@@ -47,23 +47,27 @@ function judge({ work, metric, against, otherWork = work, is, bound, note }: Tar
       metric
     ]
   const rounds = [...new Set(outcomes.map(({ round }) => round))]
-  const values = rounds.flatMap((round) => {
-    const own = measureOf(round, 'beeline', work)
-    const other = against ? measureOf(round, against, against in sides ? otherWork : undefined) : 1
-    return own === undefined || other === undefined ? [] : [own / other]
-  })
+  const valuesOf = (side: string) =>
+    rounds.flatMap((round) => {
+      const own = measureOf(round, side, work)
+      const other = against ? measureOf(round, against, against in sides ? otherWork : undefined) : 1
+      return own === undefined || other === undefined ? [] : [own / other]
+    })
+  const values = valuesOf('beeline')
+  const least = valuesOf('least')
   if (!values.length) return []
   const measured = spread(values)
   const reached = is === 'at least' ? measured.median >= bound : measured.median <= bound
   const sign = is === 'at least' ? '≥' : '≤'
-  const times = against ? ' ×' : ''
+  const [times, digits] = against ? [' ×', 2] : ['', 0]
   return [
     [
       work,
       note ? `${metric} (${note})` : metric,
       against ?? '',
       `${sign} ${bound}${times}`,
-      `${show(measured, against ? 2 : 0)}${times}`,
+      `${show(measured, digits)}${times}`,
+      least.length ? `${spread(least).median.toFixed(digits)}${times}` : '',
       reached ? 'reached' : '**short**'
     ]
   ]

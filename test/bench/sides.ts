@@ -72,6 +72,14 @@ const peer = {
   })
 }
 
+const ledger = {
+  async migrate(_database: pg.Client, url: string) {
+    await migrate({ ownerUrl: url, appUrl: inServingRole(url) })
+  },
+  countOpen: ({ database }: { database: pg.Client }) =>
+    count(database, `select count(*)::int as n from jobs where state in ('queued', 'active')`)
+}
+
 export const plain: Side = {
   ...peer,
   title: 'Fastify + Bee-Queue, written plainly',
@@ -104,21 +112,17 @@ export const sides: Record<string, Side> = {
   },
   least: {
     ...peer,
-    title: 'The least that commits first',
+    ...ledger,
+    title: 'The least with the same ledger and answers',
     gateway: 'test/bench/peers/least/gateway.js',
     consumer: 'test/bench/peers/least/worker.js',
     sync: '/sync',
     tasks: '/tasks',
     works: ['sync', 'accept', 'drain', 'wait', 'together', 'latency', 'tasks-list', 'tasks-read'],
-    async migrate(database) {
-      await peer.migrate(database)
-      await database.query(`
-        create table jobs (id uuid primary key, payload jsonb not null, state text not null default 'queued');
-        create index jobs_queued on jobs (id) where state = 'queued'`)
-    },
-    countOpen: ({ database }) => count(database, `select count(*)::int as n from jobs where state = 'queued'`)
+    environment: (place) => peer.environment({ ...place, databaseUrl: inServingRole(place.databaseUrl) })
   },
   beeline: {
+    ...ledger,
     title: 'Beeline',
     gateway: 'services/gateway/server.js',
     consumer: 'services/consumer/server.js',
@@ -143,9 +147,6 @@ export const sides: Record<string, Side> = {
       connections: WAITING
     },
     jobs: { path: '/api/jobs?limit=50', headers: { 'x-api-key': API_KEY } },
-    async migrate(_database, url) {
-      await migrate({ ownerUrl: url, appUrl: inServingRole(url) })
-    },
     environment: ({ port, consumerPort, databaseUrl, redisUrl }) => ({
       PORT: String(port),
       CONSUMER_PORT: String(consumerPort),
@@ -159,9 +160,7 @@ export const sides: Record<string, Side> = {
       REQUESTS_PER_MINUTE: '100000000',
       OPEN_JOBS_PER_OWNER: '100000000',
       OPEN_JOBS: '1000000000'
-    }),
-    countOpen: ({ database }) =>
-      count(database, `select count(*)::int as n from jobs where state in ('queued', 'active')`)
+    })
   }
 }
 

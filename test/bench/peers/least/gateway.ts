@@ -1,97 +1,110 @@
 /**
- * Not a peer but a limit: the least that commits before it answers. One commit that others share; ids through a Redis list; who waits
- * hears of the end by a message. No log, header, limit, key, lease, retry, and nobody looks for what Redis has lost.
+ * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits. Ids go through a
+ * Redis list; who waits hears of the end by a message. No limit, key, lease, retry, and nobody looks for what Redis has lost.
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
+import { uuidv7 } from 'uuidv7'
+import { HEADERS } from '#plugins/security'
+import { createGroupCommit } from '../../../../plugins/database/group-commit.js'
+import { createGroupRead } from '../../../../plugins/database/group-read.js'
+import { createSocket } from '../../../../plugins/database/socket.js'
+import { insertJobs } from '../../../../plugins/ledger/queries/accept.js'
+import { findEnds } from '../../../../plugins/ledger/queries/read.js'
+import { insertionOf } from '../../../../plugins/submissions/queries.js'
+import { findTasks, taskKey } from '../../../../plugins/tasks/queries.js'
+import { inBlocks } from '../../../../services/log-blocks.js'
 import { LIST } from '../../task-list.js'
 import { contact } from '../contact.js'
 
-const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10 })
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, stream: createSocket })
 const redis = new Redis(process.env.REDIS_URL ?? '')
 const subscriber = redis.duplicate()
-const app = Fastify()
+const app = Fastify({ genReqId: () => randomUUID() })
+
+// what every answer carries, as cheaply as can be
+const log = inBlocks((text) => process.stdout.write(text), 65_536)
+app.addHook('onRequest', (request, reply, done) => {
+  reply.header('x-request-id', request.id).headers(HEADERS)
+  done()
+})
+app.addHook('onResponse', ({ id, method, url, ip }, { statusCode, elapsedTime }, done) => {
+  const [time, ms] = [Date.now(), Math.round(elapsedTime * 10) / 10]
+  log.write(
+    `{"time":${time},"reqId":"${id}","method":"${method}","path":"${url}","status":${statusCode},"ms":${ms},"ip":"${ip}"}\n`
+  )
+  done()
+})
 
 interface Item {
   id: string
   json: string
 }
 
-/** Calls that come while a statement is in flight share the next one; each is answered its place in the results, if there are any. */
-function group<Asked, Answer>(send: (asked: Asked[]) => Promise<Answer[] | undefined>) {
-  let waiting: { item: Asked; resolve: (answer?: Answer) => void; reject: (error: unknown) => void }[] = []
-  let busy = false
-  async function drain() {
-    busy = true
-    while (waiting.length) {
-      const taken = waiting
-      waiting = []
-      try {
-        const answers = await send(taken.map(({ item }) => item))
-        for (const [i, { resolve }] of taken.entries()) resolve(answers?.[i])
-      } catch (error) {
-        for (const { reject } of taken) reject(error)
-      }
-    }
-    busy = false
+const store = createGroupCommit(pool, {
+  write: async (client, items: Item[]) => {
+    await client.query(insertionOf('sync', items))
+    return items
   }
-  return (item: Asked) =>
-    new Promise<Answer | undefined>((resolve, reject) => {
-      waiting.push({ item, resolve, reject })
-      if (!busy) void drain()
-    })
-}
-
-const asArray = (items: Item[]) => `[${items.map(({ json }) => json).join()}]`
-
-const store = group<Item, never>(async (items) => {
-  await pool.query({
-    name: 'store',
-    text: `insert into submissions (id, form, mode, data)
-           select id, 'contact', 'sync', data from jsonb_to_recordset($1::jsonb) as given (id uuid, data jsonb)`,
-    values: [asArray(items)]
-  })
-  return undefined
-})
-
-const accept = group<Item, never>(async (items) => {
-  await pool.query({
-    name: 'accept',
-    text: `insert into jobs (id, payload) select id, data from jsonb_to_recordset($1::jsonb) as given (id uuid, data jsonb)`,
-    values: [asArray(items)]
-  })
-  void redis.lpush('least:waiting', items.map(({ id }) => id).join())
-  return undefined
 })
 
 app.post('/sync', { schema: { body: contact } }, async (request, reply) => {
-  const id = randomUUID()
-  await store({ id, json: JSON.stringify({ id, data: request.body }) })
+  const id = uuidv7()
+  await store({ id, json: JSON.stringify({ id, form: 'contact', data: request.body }) })
   return reply.code(201).send({ id })
 })
 
+const ends = new Map<string, () => void>()
+const acceptor = randomUUID()
+
+const createAccept = (options: object) =>
+  createGroupCommit(pool, {
+    ...options,
+    write: async (client, rows: Item[]) => {
+      await insertJobs(client, { rows, deliveryOf: new Map(), process: acceptor })
+      void redis.lpush('least:waiting', rows.map(({ id }) => id).join())
+      return rows
+    }
+  })
+const accept = createAccept({})
+const acceptAwaited = createAccept({ gather: { enough: () => Math.ceil(ends.size / 2), patienceMs: 2 } })
+
+const toJob = (id: string, data: unknown): Item => ({
+  id,
+  json: JSON.stringify({
+    id,
+    type: 'store-submission',
+    queue: 'submissions',
+    payload: { form: 'contact', data },
+    schema_version: 1,
+    max_attempts: 5,
+    timeout_ms: 30_000,
+    submitter: 'nobody'
+  })
+})
+
 app.post('/async', { schema: { body: contact } }, async (request, reply) => {
-  const id = randomUUID()
-  await accept({ id, json: JSON.stringify({ id, data: request.body }) })
+  const id = uuidv7()
+  await accept(toJob(id, request.body))
   return reply.code(202).send({ id, status: 'queued' })
 })
 
-const ends = new Map<string, () => void>()
 subscriber.on('message', (_channel, ids: string) => {
   for (const id of ids.split(',')) {
     ends.get(id)?.()
     ends.delete(id)
   }
 })
+const findEnd = createGroupRead(pool, findEnds)
 
 app.post('/wait', { schema: { body: contact } }, async (request, reply) => {
-  const id = randomUUID()
+  const id = uuidv7()
   const ended = new Promise<void>((resolve) => ends.set(id, resolve))
-  await accept({ id, json: JSON.stringify({ id, data: request.body }) })
+  await acceptAwaited(toJob(id, request.body))
   await ended
-  return reply.send({ id })
+  return reply.send((await findEnd(id))?.result)
 })
 
 // the list is in memory; Redis is asked for its version, once for all who ask at a time
@@ -104,20 +117,12 @@ app.get('/tasks', async (_request, reply) => {
   return reply.header('content-type', 'application/json; charset=utf-8').send(LIST)
 })
 
-const findTask = group<number, string | undefined>(async (ids) => {
-  const { rows } = await pool.query<{ id: number; json: string }>({
-    name: 'find',
-    text: `select id, row_to_json(tasks)::text as json from tasks where id = any($1::int[])`,
-    values: [ids]
-  })
-  const found = new Map(rows.map(({ id, json }) => [id, json]))
-  return ids.map((id) => found.get(id))
-})
+const findTask = createGroupRead(pool, findTasks)
 
 app.get('/tasks/:id', async (request, reply) => {
-  const json = await findTask(Number(Object(request.params).id))
-  if (!json) return reply.code(404).send()
-  return reply.header('content-type', 'application/json; charset=utf-8').send(json)
+  const task = await findTask(taskKey(null, Number(Object(request.params).id)))
+  if (!task) return reply.code(404).send()
+  return reply.header('content-type', 'application/json; charset=utf-8').send(task.json)
 })
 
 process.once('SIGTERM', async () => {

@@ -56,7 +56,7 @@ export async function serve({ name, portSetting, countProcesses, build }: Servic
       await app.stopListening?.() // the consumer has none
       await app.close()
     })
-    if (cluster.isWorker) stopWhenAsked({ before: app.stopListening, stop: close })
+    if (cluster.isWorker) stopWhenAsked({ before: async () => app.stopListening?.(), stop: close })
   } catch (error) {
     process.stderr.write(`${explain(error, portSetting)}\n`)
     process.exit(1)

@@ -20,7 +20,7 @@ export interface WorkersOptions {
 const STOP = 'stop'
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
-/** Until all have heard that they are to stop. */
+/** Until all have heard that they are to stop, and take no new connection: that takes them 0.1 s at the most. */
 const SETTLE_MS = 200
 /** Who ran this long was well: the pauses begin anew. */
 const WELL_MS = 10_000
@@ -146,7 +146,7 @@ export function stopWhenAsked({ before, stop }: { before: () => Promise<void>; s
     await before()
     setTimeout(stop, SETTLE_MS)
   }
-  process.on('message', (message) => message === STOP && ask())
-  process.on('SIGTERM', ask)
-  process.on('SIGINT', ask)
+  process.on('message', (message) => void (message === STOP && ask()))
+  process.on('SIGTERM', () => void ask())
+  process.on('SIGINT', () => void ask())
 }

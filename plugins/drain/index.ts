@@ -6,13 +6,18 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Takes the connections that wait and no new one after them; those that are open go on as before. To be called before `close`. */
+    /**
+     * Takes the connections that wait and no new one after them; those that are open go on as before. To be called before `close`. Of
+     * several processes the first one takes connections for all: those that it has not handed on when the last one stops break.
+     */
     stopListening: () => Promise<void>
   }
 }
 
 /** Time that open connections get to be used once more: a proxy leaves idle ones sooner. */
 const PAUSE_MS = 500
+/** Time for taking the connections that wait: they are few, unless it is a flood. */
+const TAKE_MS = 100
 
 /**
  * A proxy goes to the next gateway when it is refused. A connection that waits to be taken when listening ends would break, so that
@@ -34,8 +39,8 @@ async function drain(app: FastifyInstance) {
       taken = true
     }
     app.server.on('connection', noteTaken)
-    // each turn takes one of those that wait (libuv): until none is left, or they are a flood
-    const until = performance.now() + PAUSE_MS
+    // each turn takes one of those that wait (libuv)
+    const until = performance.now() + TAKE_MS
     while (taken && performance.now() < until) {
       taken = false
       await nextTurn()

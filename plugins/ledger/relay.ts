@@ -36,6 +36,8 @@ export interface RelayOptions {
 }
 
 export function createRelay({ app, registry, queues }: RelayOptions) {
+  /** Whose turn it is first changes with each turn: what the suspects of one leave of their room is the others'. */
+  let order = [...queues]
   const queueOf = Object.fromEntries([...registry.jobs].map(([type, { queue }]) => [type, queue]))
   let turns: Repetition | undefined
   let lastCheck = 0
@@ -74,7 +76,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
 
   /** A queue whose keys in Redis are broken holds up no other one. */
   async function eachQueue(work: (queue: string) => Promise<void>) {
-    for (const queue of queues) {
+    for (const queue of order) {
       await work(queue).catch((error) => passOver(error, queue))
     }
   }
@@ -137,6 +139,7 @@ export function createRelay({ app, registry, queues }: RelayOptions) {
       room -= sent
       busy ||= sent > 0
     })
+    order = [...order.slice(1), ...order.slice(0, 1)]
     return busy
   }
 

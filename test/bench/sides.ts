@@ -113,7 +113,7 @@ export const sides: Record<string, Side> = {
   least: {
     ...peer,
     ...ledger,
-    title: 'The least with the same ledger and answers',
+    title: 'The least with the same ledger',
     gateway: 'test/bench/peers/least/gateway.js',
     consumer: 'test/bench/peers/least/worker.js',
     sync: '/sync',

@@ -41,7 +41,7 @@ export const MUTANTS: Record<string, Replacement[]> = {
   'no-return': [{ file: 'plugins/ledger/relay.js', from: 'await returnLapsed(client)', to: '[]' }],
   /** Rule 7: a delivery that Redis has lost counts as living. */
   'no-living-check': [
-    { file: 'plugins/ledger/relay.js', from: 'await eachQueue((queue) => clearLost(client, queue));', to: ';' }
+    { file: 'plugins/ledger/relay.js', from: 'await eachQueue((queue) => checkDeliveries(client, queue));', to: ';' }
   ],
   /** Rule 4: what comes back from a consumer that was killed while it stored looks new. */
   'no-mark': [{ file: 'plugins/queue/carrier.js', from: 'markStalled(client, `${prefix}:${name}`), ', to: '' }],

@@ -71,10 +71,10 @@ t.test('rule 13: a request that came while the process was too busy to read it i
   t.match(first, /keep-alive/i, 'and the connection stays open')
   const rest = read(socket)
   const closed = app.close()
-  await sleep(400) // not yet closed as idle
+  await sleep(250) // not yet closed as idle
   await nextTurn() // after it come timers, and then what has arrived
   socket.write(GET)
-  for (const until = performance.now() + 300; performance.now() < until; );
+  for (const until = performance.now() + 500; performance.now() < until; );
   t.match(await rest, /connection: close.*here$/is)
   await closed
 })

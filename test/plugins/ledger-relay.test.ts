@@ -132,6 +132,8 @@ t.test('rule 7: the suspects of all queues share one room in Redis, asked for on
   t.strictSame(pushed, [])
   const turns = await relay(() => 998)
   t.equal(pushed.length, 2 * turns)
+  const sent = await sql('select distinct queue from jobs where delivery_id is not null order by queue')
+  t.strictSame(sent, [{ queue: 'other' }, { queue: 'work' }], 'and take turns')
 })
 
 t.test('rule 2: suspects that wait in Postgres send no other job by the relay', async (t) => {

@@ -1,6 +1,7 @@
 /**
  * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits. Ids go through a
- * Redis list; who waits hears of the end by a message. No limit, key, lease, retry, and nobody looks for what Redis has lost.
+ * Redis list; who waits hears of the end by a message. Nobody is counted or asked for a key, nothing is leased, and what Redis has lost
+ * stays where it is.
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
@@ -53,7 +54,7 @@ const store = createGroupCommit(pool, {
 app.post('/sync', { schema: { body: contact } }, async (request, reply) => {
   const id = uuidv7()
   await store({ id, json: JSON.stringify({ id, form: 'contact', data: request.body }) })
-  return reply.code(201).send({ id })
+  return reply.code(201).header('location', `/sync/contact/${id}`).send({ id, form: 'contact' })
 })
 
 const ends = new Map<string, () => void>()
@@ -88,7 +89,7 @@ const toJob = (id: string, data: unknown): Item => ({
 app.post('/async', { schema: { body: contact } }, async (request, reply) => {
   const id = uuidv7()
   await accept(toJob(id, request.body))
-  return reply.code(202).send({ id, status: 'queued' })
+  return reply.code(202).header('location', `/async/contact/${id}`).send({ id, status: 'queued' })
 })
 
 subscriber.on('message', (_channel, ids: string) => {
@@ -104,7 +105,8 @@ app.post('/wait', { schema: { body: contact } }, async (request, reply) => {
   const ended = new Promise<void>((resolve) => ends.set(id, resolve))
   await acceptAwaited(toJob(id, request.body))
   await ended
-  return reply.send((await findEnd(id))?.result)
+  const end = await findEnd(id)
+  return reply.header('location', `/api/jobs/${id}`).send(end?.result)
 })
 
 // the list is in memory; Redis is asked for its version, once for all who ask at a time
@@ -122,7 +124,7 @@ const findTask = createGroupRead(pool, findTasks)
 app.get('/tasks/:id', async (request, reply) => {
   const task = await findTask(taskKey(null, Number(Object(request.params).id)))
   if (!task) return reply.code(404).send()
-  return reply.header('content-type', 'application/json; charset=utf-8').send(task.json)
+  return reply.headers({ etag: `"${task.version}"`, 'content-type': 'application/json; charset=utf-8' }).send(task.json)
 })
 
 process.once('SIGTERM', async () => {

@@ -7,7 +7,7 @@ import { type Config, readConfig } from '#schema/config'
 import { buildRegistry, loadDefinitions, type Registry } from '#schema/registry'
 import { loggerOf } from './logger.js'
 import { stopTimes } from './stop-times.js'
-import { GROUP_SIGNALS, runWorkers, stopWhenAsked } from './workers.js'
+import { GROUP_SIGNALS, runWorkers, stopWhenTold } from './workers.js'
 
 /** The setting that holds a service's port. */
 type PortSetting = 'PORT' | 'CONSUMER_PORT'
@@ -56,7 +56,7 @@ export async function serve({ name, portSetting, countProcesses, build }: Servic
       await app.stopListening?.() // the consumer has none
       await app.close()
     })
-    if (cluster.isWorker) stopWhenAsked({ before: async () => app.stopListening?.(), stop: close })
+    if (cluster.isWorker) stopWhenTold({ hush: async () => app.stopListening?.(), stop: close })
   } catch (error) {
     process.stderr.write(`${explain(error, portSetting)}\n`)
     process.exit(1)

@@ -7,7 +7,7 @@ export const stopTimes = (graceMs: number) => ({
   /** By then a process ends by itself: a little for what follows its jobs and requests. */
   process: graceMs + 5_000,
   /** By then one of several has ended, or is killed by the one above. */
-  worker: graceMs + 6_000,
+  worker: graceMs + 7_000,
   /** By then the whole service has ended, however many processes it has. */
-  service: graceMs + 7_000
+  service: graceMs + 8_000
 })

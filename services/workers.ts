@@ -17,11 +17,18 @@ export interface WorkersOptions {
   log: Logger
 }
 
+/** From the first process: take no new connection; then: end. */
+const HUSH = 'hush'
 const STOP = 'stop'
+/** From a worker: it was asked to stop; it takes no new connection any more. */
+const ASKED = 'asked'
+const HUSHED = 'hushed'
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
-/** Until all have heard that they are to stop, and take no new connection: that takes them 0.1 s at the most. */
+/** A signal to the whole group reaches this process within it. */
 const SETTLE_MS = 200
+/** A worker that is too busy to say that it takes no new connection is not waited for longer. */
+const HUSH_MS = 1_000
 /** Who ran this long was well: the pauses begin anew. */
 const WELL_MS = 10_000
 
@@ -36,6 +43,7 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
   async function start(): Promise<Worker> {
     const worker = cluster.fork()
     closeWhatWasHandedTo(worker)
+    worker.on('message', (message) => void (message === ASKED && sleep(SETTLE_MS).then(() => stop(worker))))
     const ended = once(worker, 'exit').then(([code, signal]) => {
       throw Object.assign(new Error('it ended before it listened'), { code, signal })
     })
@@ -104,21 +112,32 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
     }
   }
 
-  async function stop(worker: Worker): Promise<void> {
-    if (worker.isDead()) return
-    const exited = once(worker, 'exit')
-    // a signal to the whole group may have come before; who does not listen yet does not hear
-    if (listening.has(worker) && worker.isConnected()) worker.send(STOP)
+  /** None ends before all take no new connection: those whom it tells to close would come back to one that is about to end, too. */
+  async function stop(...workers: Worker[]): Promise<void> {
+    const alive = workers.filter((worker) => !worker.isDead())
+    const exits = alive.map((worker) => once(worker, 'exit'))
+    const timers = alive.map((worker) => setTimeout(() => worker.process.kill('SIGKILL'), times.worker))
+    await Promise.all(alive.map(hush))
+    for (const worker of alive) if (worker.isConnected()) worker.send(STOP)
+    await Promise.all(exits)
+    for (const timer of timers) clearTimeout(timer)
+  }
+
+  /** Resolves when it takes no new connection, has ended, or does not say. */
+  async function hush(worker: Worker): Promise<void> {
+    const hushed = new Promise<void>((resolve) => {
+      worker.on('message', (message) => void (message === HUSHED && resolve()))
+    })
+    // who does not listen yet does not hear
+    if (listening.has(worker) && worker.isConnected()) worker.send(HUSH)
     else worker.process.kill('SIGTERM')
-    const timer = setTimeout(() => worker.process.kill('SIGKILL'), times.worker)
-    await exited
-    clearTimeout(timer)
+    await Promise.race([hushed, once(worker, 'exit'), sleep(HUSH_MS)])
   }
 
   closeWithGrace({ delay: times.service, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
     stopping = true
     log.info({ signal }, 'stopping')
-    await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => worker && stop(worker)))
+    await stop(...Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined))
   })
   process.on('SIGHUP', () => void askToReplace())
 
@@ -137,16 +156,15 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
 /** Signals that reach the whole group, or are for the one above: a worker is told by that one. */
 export const GROUP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
 
-/** In a worker: stops once, whoever asks first. `before` is over in all of them when the stop itself begins. */
-export function stopWhenAsked({ before, stop }: { before: () => Promise<void>; stop: () => void }): void {
-  let asked = false
-  const ask = async () => {
-    if (asked) return
-    asked = true
-    await before()
-    setTimeout(stop, SETTLE_MS)
-  }
-  process.on('message', (message) => void (message === STOP && ask()))
-  process.on('SIGTERM', () => void ask())
-  process.on('SIGINT', () => void ask())
+/** In a worker: does what the first process says, and tells that one when it is asked to stop itself. `hush` takes no new connection. */
+export function stopWhenTold({ hush, stop }: { hush: () => Promise<void>; stop: () => void }): void {
+  const tell = (message: string) => process.send?.(message)
+  let stopped = false
+  process.on('message', (message) => {
+    if (message === HUSH) void hush().then(() => tell(HUSHED))
+    if (message !== STOP || stopped) return
+    stopped = true
+    stop()
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tell(ASKED))
 }

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { isPortFree } from '../../infra/local/ports.js'
 import { isProcess } from '../../infra/local/process-list.js'
@@ -37,6 +38,41 @@ t.test('A7 SIGTERM drains all processes: no request breaks, exit 0, no process, 
   t.ok(await isPortFree(Number(new URL(gateway.url).port)), 'nor what listens')
   t.strictSame(await readdir(folder), [], 'nor a file')
   t.strictSame(await readdir('.'), before)
+})
+
+t.test('A7 one that is held up breaks no request either: none ends before all take no new connection', async (t) => {
+  const gateway = await start(t)
+  const [slow = 0] = await fourWorkers(gateway)
+  const load = startSteadyLoad(gateway.url, 100)
+  await eventually(() => assert.ok(load.ids.length > 200))
+  process.kill(slow, 'SIGSTOP')
+  process.kill(gateway.pid, 'SIGTERM')
+  await sleep(600)
+  process.kill(slow, 'SIGCONT')
+  t.match(await gateway.exited, { code: 0 })
+  await load.stop()
+  const outcomes = [...load.outcomes.keys()].filter((outcome) => outcome !== '201')
+  t.ok(
+    outcomes.every((outcome) => outcome.includes('ECONNREFUSED')),
+    outcomes.join()
+  )
+})
+
+t.test('a process that is asked to stop alone ends as it should, and another takes its place', async (t) => {
+  const gateway = await start(t)
+  const [asked = 0, ...others] = await fourWorkers(gateway)
+  process.kill(asked, 'SIGTERM')
+  await eventually(async () => assert.ok(!(await isProcess(asked, /server\.js/))))
+  const workers = await fourWorkers(gateway)
+  const ended = await eventually(() => {
+    const line = gateway.lines.find((line) => line.includes('takes its place'))
+    return JSON.parse(line ?? '')
+  })
+  t.match(ended, { ended: asked, code: 0 })
+  t.ok(
+    others.every((pid) => workers.includes(pid)),
+    'the others go on'
+  )
 })
 
 t.test('a connection on its way to a process that is killed breaks, it does not hang', async (t) => {

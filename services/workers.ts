@@ -27,8 +27,6 @@ const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
 /** A signal to the whole group reaches this process within it. */
 const SETTLE_MS = 200
-/** A worker that is too busy to say that it takes no new connection is not waited for longer. */
-const HUSH_MS = 1_000
 /** Who ran this long was well: the pauses begin anew. */
 const WELL_MS = 10_000
 
@@ -43,7 +41,10 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
   async function start(): Promise<Worker> {
     const worker = cluster.fork()
     closeWhatWasHandedTo(worker)
-    worker.on('message', (message) => void (message === ASKED && sleep(SETTLE_MS).then(() => stop(worker))))
+    worker.on('message', (message) => {
+      if (message === HUSHED) worker.emit(HUSHED)
+      if (message === ASKED) void sleep(SETTLE_MS).then(() => (stopping ? undefined : stop(worker)))
+    })
     const ended = once(worker, 'exit').then(([code, signal]) => {
       throw Object.assign(new Error('it ended before it listened'), { code, signal })
     })
@@ -100,6 +101,7 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
     log.info('replacing all processes, one by one')
     try {
       for (const slot of slots.keys()) {
+        if (stopping) return
         const fresh = await start()
         if (stopping) return
         const old = slots[slot] // which may have come meanwhile, for one that ended
@@ -112,26 +114,24 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
     }
   }
 
-  /** None ends before all take no new connection: those whom it tells to close would come back to one that is about to end, too. */
+  /** None ends before all take no new connection: a client that one tells to close comes back, and would meet another that ends. */
   async function stop(...workers: Worker[]): Promise<void> {
     const alive = workers.filter((worker) => !worker.isDead())
-    const exits = alive.map((worker) => once(worker, 'exit'))
+    const exits = alive.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())))
     const timers = alive.map((worker) => setTimeout(() => worker.process.kill('SIGKILL'), times.worker))
     await Promise.all(alive.map(hush))
-    for (const worker of alive) if (worker.isConnected()) worker.send(STOP)
+    for (const worker of alive) tell(worker, STOP)
     await Promise.all(exits)
     for (const timer of timers) clearTimeout(timer)
   }
 
-  /** Resolves when it takes no new connection, has ended, or does not say. */
+  /** Resolves when it takes no new connection, has ended, or is too busy to say so. */
   async function hush(worker: Worker): Promise<void> {
-    const hushed = new Promise<void>((resolve) => {
-      worker.on('message', (message) => void (message === HUSHED && resolve()))
-    })
     // who does not listen yet does not hear
-    if (listening.has(worker) && worker.isConnected()) worker.send(HUSH)
+    if (listening.has(worker)) tell(worker, HUSH)
     else worker.process.kill('SIGTERM')
-    await Promise.race([hushed, once(worker, 'exit'), sleep(HUSH_MS)])
+    const over = { signal: AbortSignal.timeout(times.hush) }
+    await Promise.race([once(worker, HUSHED, over), once(worker, 'exit', over)]).catch(() => {})
   }
 
   closeWithGrace({ delay: times.service, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
@@ -141,7 +141,11 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
   })
   process.on('SIGHUP', () => void askToReplace())
 
-  keep(0, await start().catch(({ code }: { code: number | null }) => process.exit(code ?? 1)))
+  const first = await start().catch(({ code }: { code: number | null }) => {
+    if (!stopping) process.exit(code ?? 1)
+  })
+  if (!first || stopping) return
+  keep(0, first)
   await Promise.all(
     Array.from({ length: count - 1 }, async (_, i) => {
       const slot = i + 1
@@ -153,10 +157,18 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
   )
 }
 
+/** Whose channel has broken has ended, or will: its `exit` tells. */
+function tell(worker: Worker, message: string): void {
+  if (worker.isConnected()) worker.send(message, () => {})
+}
+
 /** Signals that reach the whole group, or are for the one above: a worker is told by that one. */
 export const GROUP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
 
-/** In a worker: does what the first process says, and tells that one when it is asked to stop itself. `hush` takes no new connection. */
+/**
+ * In a worker: does what the first process says, and tells that one when it is asked to stop itself; were that one stuck, nothing would
+ * come of it. `hush` takes no new connection.
+ */
 export function stopWhenTold({ hush, stop }: { hush: () => Promise<void>; stop: () => void }): void {
   const tell = (message: string) => process.send?.(message)
   let stopped = false

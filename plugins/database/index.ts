@@ -4,13 +4,12 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Pool } from 'pg'
 import { type Repetition, repeat } from '#schema/repeat'
-import { withSession } from './address.js'
 import { isOutage, isPassing, isTooSlow } from './faults.js'
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.js'
 import { createGroupRead, type GroupRead } from './group-read.js'
+import { poolOptions } from './pool-options.js'
 import { createPrune, type Prune } from './prune.js'
 import { findUnsafeSetting } from './queries.js'
-import { createSocket } from './socket.js'
 
 export interface DatabaseOptions {
   /** Address of Postgres, with the role that serves. */
@@ -44,35 +43,9 @@ declare module 'fastify' {
   }
 }
 
-/** Every statement of ours is a look-up by index: a plan made while a table was empty must not survive its growth. */
-const PLANS = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
-/** What a process that vanished without a word (its line cut, its machine gone) leaves behind. */
-const ABANDONED = ['tcp_keepalives_idle=10', 'tcp_keepalives_interval=5', 'tcp_keepalives_count=3']
-/**
- * Postgres gives a statement up a moment before we do, so that it does not go on there behind our back. Statements that were sent
- * together may all the same, the commit among them: who writes again must find that out.
- */
-const sessionSettings = (queryTimeoutMs: number) => [
-  'synchronous_commit=on',
-  'lock_timeout=3000',
-  `statement_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
-  `idle_in_transaction_session_timeout=${Math.ceil(queryTimeoutMs * 0.9)}`,
-  ...ABANDONED,
-  ...PLANS
-]
-
 async function database(app: FastifyInstance, options: DatabaseOptions) {
   const { url, connections = 10, queryTimeoutMs = 5_000, commitDeadlineMs = 10_000, strict = false, onUnfit } = options
-  await app.register(postgres, {
-    ...withSession(url, sessionSettings(queryTimeoutMs)),
-    max: connections,
-    connectionTimeoutMillis: queryTimeoutMs,
-    query_timeout: queryTimeoutMs,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    stream: createSocket,
-    pipeline: true // statements that do not wait for each other go out together
-  })
+  await app.register(postgres, poolOptions({ url, connections, queryTimeoutMs }))
   const { pool } = app.pg
   pool.on('error', (error) => app.log.warn({ err: error }, 'an idle database connection broke'))
   // a connection that breaks while in use emits too, and without a listener that would end the process

@@ -8,7 +8,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /**
      * Takes the connections that wait and no new one after them; those that are open go on as before. To be called before `close`. Of
-     * several processes the first one takes connections for all: those that it has not handed on when the last one stops break.
+     * several processes the first one takes connections for all: those that it has not handed on when the last one stops break, at the
+     * latest when it ends itself.
      */
     stopListening: () => Promise<void>
   }

@@ -37,7 +37,7 @@ export interface RelayOptions {
 
 export function createRelay({ app, registry, queues }: RelayOptions) {
   /** Whose turn it is first changes with each turn: what the suspects of one leave of their room is the others'. */
-  let order = [...queues]
+  let order = queues
   const queueOf = Object.fromEntries([...registry.jobs].map(([type, { queue }]) => [type, queue]))
   let turns: Repetition | undefined
   let lastCheck = 0

@@ -25,7 +25,8 @@ export interface LoadResult {
 }
 
 export const CONNECTIONS = 64
-export const WARM_UP_SECONDS = 2
+/** Node goes on compiling for longer; by then most of what is asked all the time is compiled. */
+export const WARM_UP_SECONDS = 5
 
 const run = promisify(execFile)
 

@@ -1,6 +1,6 @@
 /** The words around the tables of docs/benchmarks.md. */
 
-import { CONNECTIONS } from './load.js'
+import { CONNECTIONS, WARM_UP_SECONDS } from './load.js'
 import type { Options } from './options.js'
 import { sides } from './sides.js'
 import { works } from './works.js'
@@ -17,8 +17,8 @@ export function writePage({ date, machine, options, tables }: Page): string {
   return `# Benchmarks
 
 Written by \`make bench\` on ${date.toISOString().slice(0, 10)}. The figures are medians of ${rounds} rounds, with the least and the greatest beside them. In a
-round every side has its turn, one after the other, so that a machine that becomes slower is slower for all; the ratios
-are taken round by round. Compare figures of one run only, CPU seconds first.
+round every side has its turn, one after the other, so that a machine that becomes slower is slower for all; each round begins with another one,
+and the ratios are taken round by round. Compare figures of one run only, CPU seconds first.
 
 ## What is compared
 
@@ -31,7 +31,7 @@ are taken round by round. Compare figures of one run only, CPU seconds first.
 - **Fastify + pg-boss**: \`boss.send\`, and \`boss.work\` in batches of 100, taken without
   pause while they come back full, else twice a second. Its time to the row is that setting, so it is not measured.
 - **The least with the same ledger**: no peer but a limit, that of these libraries with what was promised. It commits rows of the same ledger before it answers,
-  with a request id, security headers and a line of log, stores each job once, and does nothing else: nobody is counted or asked for a key, nothing is leased; a job
+  sends their ids through Bee-Queue, gives each answer a request id, security headers and a line of log, stores each job once, and does nothing else: nobody is counted or asked for a key, nothing is leased; a job
   whose id Redis loses, or that fails, stays where it is. The column *the least* tells what it reaches of the same goals.
 
 All peers are in \`test/bench/peers\`: one gateway and one worker process, \`NODE_ENV=production\`, a pool of 10 connections, Fastify's own
@@ -42,7 +42,7 @@ To wait for the end, the plain way gives its job an id of its own and notes it b
 BullMQ keeps its last 1,000 jobs (one that is gone when it is waited for counts as failed).
 
 All sides use the same Postgres with its default durability (every commit is synced to the disk) and the same Redis (append-only file, synced every second). Each
-run starts with fresh processes, a fresh database, an empty Redis and a warm-up of 2 s that is not counted. A submission is a contact form of about 300 bytes, sent over
+run starts with fresh processes, a fresh database, an empty Redis and a warm-up of ${WARM_UP_SECONDS} s that is not counted. A submission is a contact form of about 300 bytes, sent over
 ${CONNECTIONS} kept-alive connections for ${seconds} s; the drain takes ${jobs} waiting jobs after a first tenth that is not counted.
 
 - CPU is that of all server processes (/proc), Postgres' backends included, for 1000 answers or jobs; the load's own is left out.

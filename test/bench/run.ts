@@ -37,7 +37,7 @@ async function bench(options: Options): Promise<void> {
         say(`round ${round}  limit        ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
       }
       for (const work of options.works) {
-        for (const side of options.sides) {
+        for (const side of rotate(options.sides, round)) {
           const measures = await measure(work, side, { options, servers, load })
           if (!measures) continue
           outcomes.push({ round, work, side, measures })
@@ -58,6 +58,9 @@ async function bench(options: Options): Promise<void> {
     await servers.close()
   }
 }
+
+/** Each round begins with another one: none is always the first or the last. */
+const rotate = (names: string[], by: number) => names.map((_, i) => names[(i + by) % names.length] as string)
 
 async function measure(
   work: string,

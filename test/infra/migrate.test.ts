@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,9 +7,10 @@ import pg from 'pg'
 import t from 'tap'
 import { createDatabase } from '../../infra/postgres/create-database.js'
 import { findDeadJobs } from '../../infra/postgres/dead.js'
-import { migrate } from '../../infra/postgres/migrate.js'
+import { type MigrateOptions, migrate } from '../../infra/postgres/migrate.js'
 import { seed } from '../../infra/postgres/seed.js'
 import { readCatalogue } from '../helpers/catalogue.js'
+import { eventually } from '../helpers/eventually.js'
 import { type Environment, startGateway } from '../helpers/processes.js'
 import { type PostgresService, startPostgres, startRedis } from '../helpers/services.js'
 
@@ -29,6 +31,13 @@ async function makeDatabase(name: string): Promise<Pick<PostgresService, 'url' |
   if (!url || !ownerUrl) throw new Error('unreachable')
   await createDatabase(ownerUrl)
   return { url, ownerUrl }
+}
+
+/** Steps down until the migration is the last one that ran. */
+async function backTo(urls: MigrateOptions, last: string): Promise<void> {
+  const readLast = async () =>
+    (await query(urls.ownerUrl, 'select name from pgmigrations order by id desc limit 1')).rows[0]?.name
+  while ((await readLast()) !== last) await migrate({ ...urls, direction: 'down' })
 }
 
 async function query(url: string, sql: string): Promise<pg.QueryResult> {
@@ -62,6 +71,34 @@ t.test('C6 two starts at once migrate one after the other', async (t) => {
   const ran = await Promise.all([1, 2, 3].map(() => migrate({ ownerUrl, appUrl: url })))
   t.equal(ran.filter((names) => names.length > 0).length, 1)
 })
+
+for (const direction of ['up', 'down'] as const) {
+  t.test(
+    `C6 ${direction}: who has read a job and waits to write it, and a migration, do not wait for each other`,
+    async (t) => {
+      const { url, ownerUrl } = await makeDatabase(`waiting_${direction}`)
+      const urls = { ownerUrl, appUrl: url }
+      await migrate(urls)
+      await backTo(urls, direction === 'up' ? '0005_account_housekeeping' : '0006_relay_reads')
+      const writer = new pg.Client({ connectionString: ownerUrl })
+      await writer.connect()
+      await writer.query('begin')
+      await writer.query('select id from jobs for update')
+      const migrated = migrate({ ...urls, direction })
+      await eventually(async () => {
+        const { rowCount } = await query(
+          ownerUrl,
+          "select from pg_locks where not granted and mode = 'AccessExclusiveLock'"
+        )
+        assert.equal(rowCount, 1)
+      })
+      await writer.query('update jobs set attempts = 0')
+      await writer.query('commit')
+      await writer.end()
+      t.strictSame((await migrated)[0], '0006_relay_reads')
+    }
+  )
+}
 
 t.test('one address for both roles migrates, and warns', async (t) => {
   const { ownerUrl } = await makeDatabase('single')

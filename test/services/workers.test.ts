@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { isPortFree } from '../../infra/local/ports.js'
 import { isProcess } from '../../infra/local/process-list.js'
 import { eventually } from '../helpers/eventually.js'
+import type { Process } from '../helpers/processes.js'
 import { startServers } from '../helpers/stack.js'
 import { startSteadyLoad } from '../helpers/steady-load.js'
 import { fourWorkers, startCluster } from '../helpers/workers.js'
@@ -40,22 +41,44 @@ t.test('A7 SIGTERM drains all processes: no request breaks, exit 0, no process, 
   t.strictSame(await readdir('.'), before)
 })
 
-t.test('A7 one that is held up breaks no request either: none ends before all take no new connection', async (t) => {
-  const gateway = await start(t)
-  const [slow = 0] = await fourWorkers(gateway)
-  const load = startSteadyLoad(gateway.url, 100)
-  await eventually(() => assert.ok(load.ids.length > 200))
-  process.kill(slow, 'SIGSTOP')
-  process.kill(gateway.pid, 'SIGTERM')
-  await sleep(600)
-  process.kill(slow, 'SIGCONT')
-  t.match(await gateway.exited, { code: 0 })
-  await load.stop()
-  const outcomes = [...load.outcomes.keys()].filter((outcome) => outcome !== '201')
-  t.ok(
-    outcomes.every((outcome) => outcome.includes('ECONNREFUSED')),
-    outcomes.join()
+for (const signalled of ['the first process', 'each process']) {
+  t.test(
+    `A7 SIGTERM to ${signalled}: none ends before all take no new connection, one that is held up included`,
+    async (t) => {
+      const gateway = await start(t)
+      const workers = await fourWorkers(gateway)
+      const [slow = 0] = workers
+      const load = startSteadyLoad(gateway.url, 100)
+      await eventually(() => assert.ok(load.ids.length > 200))
+      process.kill(slow, 'SIGSTOP')
+      for (const pid of signalled === 'each process' ? workers : []) process.kill(pid, 'SIGTERM')
+      process.kill(gateway.pid, 'SIGTERM')
+      await sleep(600)
+      process.kill(slow, 'SIGCONT')
+      t.match(await gateway.exited, { code: 0 })
+      await load.stop()
+      const outcomes = [...load.outcomes.keys()].filter((outcome) => outcome !== '201')
+      t.ok(
+        outcomes.every((outcome) => outcome.includes('ECONNREFUSED')),
+        outcomes.join()
+      )
+    }
   )
+}
+
+t.test('A7 SIGTERM while all are being replaced starts no further one', async (t) => {
+  const gateway = await start(t)
+  const [replaced = 0] = await fourWorkers(gateway)
+  const held = await holdOthers(gateway, replaced)
+  const started = () => gateway.lines.filter((line) => line.includes('Server listening')).length
+  process.kill(gateway.pid, 'SIGHUP')
+  await eventually(() => assert.equal(started(), 5))
+  process.kill(gateway.pid, 'SIGTERM')
+  await eventually(async () => assert.ok(!(await isProcess(replaced, /server\.js/))))
+  await sleep(3_000) // it would listen by then
+  for (const socket of held) socket.end('}')
+  t.match(await gateway.exited, { code: 0 })
+  t.equal(started(), 5)
 })
 
 t.test('a process that is asked to stop alone ends as it should, and another takes its place', async (t) => {
@@ -114,3 +137,23 @@ t.test('a start that cannot succeed ends at once, with the same line as that of 
     ['it ended with code 1', `port ${port} on 127.0.0.1 is taken: stop what listens there, or set another PORT`]
   )
 })
+
+/** Requests that lack their last byte, on connections to all processes but the one. */
+async function holdOthers({ url, lines }: Process, but: number): Promise<Socket[]> {
+  const { hostname, port } = new URL(url)
+  const held: Socket[] = []
+  for (let i = 0; i < 8; i++) {
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    socket.write(`GET /of/${i} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
+    const line = await eventually(() => lines.find((line) => line.includes(`/of/${i}"`)) ?? assert.fail())
+    if (JSON.parse(line).pid === but) {
+      socket.destroy()
+      continue
+    }
+    socket.write(
+      `POST /sync/contact HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{`
+    )
+    held.push(socket)
+  }
+  return held
+}

@@ -1,7 +1,6 @@
 /**
- * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits. Ids go through a
- * Redis list; who waits hears of the end by a message. Nobody is counted or asked for a key, nothing is leased, and what Redis has lost
- * stays where it is.
+ * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits and Bee-Queue. Who
+ * waits hears of the end by a message. Nobody is counted or asked for a key, nothing is leased, and what Redis has lost stays where it is.
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
@@ -9,21 +8,26 @@ import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { HEADERS } from '#plugins/security'
-import { createGroupCommit } from '../../../../plugins/database/group-commit.js'
+import { createGroupCommit, type GroupCommitOptions } from '../../../../plugins/database/group-commit.js'
 import { createGroupRead } from '../../../../plugins/database/group-read.js'
-import { createSocket } from '../../../../plugins/database/socket.js'
+import { poolOptions } from '../../../../plugins/database/pool-options.js'
 import { insertJobs } from '../../../../plugins/ledger/queries/accept.js'
 import { findEnds } from '../../../../plugins/ledger/queries/read.js'
+import { createBeeClient } from '../../../../plugins/queue/bee-client.js'
+import { createCarrier } from '../../../../plugins/queue/carrier.js'
 import { insertionOf } from '../../../../plugins/submissions/queries.js'
 import { findTasks, taskKey } from '../../../../plugins/tasks/queries.js'
 import { inBlocks } from '../../../../services/log-blocks.js'
 import { LIST } from '../../task-list.js'
 import { contact } from '../contact.js'
 
-const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, stream: createSocket })
+const pool = new Pool(poolOptions({ url: process.env.DATABASE_URL ?? '', connections: 10, queryTimeoutMs: 5_000 }))
 const redis = new Redis(process.env.REDIS_URL ?? '')
 const subscriber = redis.duplicate()
 const app = Fastify({ genReqId: () => randomUUID() })
+
+const client = createBeeClient(process.env.REDIS_URL ?? '')
+const carrier = createCarrier({ client, prefix: 'least', log: app.log })
 
 // what every answer carries, as cheaply as can be
 const log = inBlocks((text) => process.stdout.write(text), 65_536)
@@ -60,12 +64,12 @@ app.post('/sync', { schema: { body: contact } }, async (request, reply) => {
 const ends = new Map<string, () => void>()
 const acceptor = randomUUID()
 
-const createAccept = (options: object) =>
+const createAccept = (options: Pick<GroupCommitOptions<Item, Item>, 'gather'>) =>
   createGroupCommit(pool, {
     ...options,
     write: async (client, rows: Item[]) => {
       await insertJobs(client, { rows, deliveryOf: new Map(), process: acceptor })
-      void redis.lpush('least:waiting', rows.map(({ id }) => id).join())
+      void carrier.push('submissions', [{ id: uuidv7(), ids: rows.map(({ id }) => id) }])
       return rows
     }
   })
@@ -129,6 +133,8 @@ app.get('/tasks/:id', async (request, reply) => {
 
 process.once('SIGTERM', async () => {
   await app.close()
+  await carrier.stop(1_000)
+  client.disconnect()
   redis.disconnect()
   subscriber.disconnect()
   await pool.end()

@@ -1,24 +1,29 @@
-/** The least that stores accepted jobs once: one statement ends those that are taken from Redis and stores what they carry. */
+/** The least that stores accepted jobs once: one statement ends those of the deliveries that are there and stores what they carry. */
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
+import pino from 'pino'
+import { createGroupCommit } from '../../../../plugins/database/group-commit.js'
+import { poolOptions } from '../../../../plugins/database/pool-options.js'
 import { arrayOf } from '../../../../plugins/ledger/queries/id-text.js'
 import { IS_QUEUED } from '../../../../plugins/ledger/queries/states.js'
+import { createBeeClient } from '../../../../plugins/queue/bee-client.js'
+import { createCarrier } from '../../../../plugins/queue/carrier.js'
 
-const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10 })
+const pool = new Pool(poolOptions({ url: process.env.DATABASE_URL ?? '', connections: 10, queryTimeoutMs: 5_000 }))
 const redis = new Redis(process.env.REDIS_URL ?? '')
-let stopping = false
+const client = createBeeClient(process.env.REDIS_URL ?? '')
+const carrier = createCarrier({ client, prefix: 'least', log: pino({ enabled: false }) })
 
-async function take(): Promise<void> {
-  const blocking = redis.duplicate()
-  while (!stopping) {
-    const taken = await blocking.blmpop(1, 1, 'least:waiting', 'RIGHT', 'COUNT', 16)
-    const ids = taken?.[1]?.flatMap((group) => group.split(','))
-    if (!ids) continue
-    await pool.query({
+const store = createGroupCommit(pool, {
+  lanes: 2,
+  maxItems: 16,
+  write: async (client, deliveries: string[][]) => {
+    const ids = deliveries.flat()
+    await client.query({
       name: 'finish',
       text: `with done as (
                update jobs
-                  set state = 'succeeded', result = jsonb_build_object('id', id), attempts = 1, progress = 100,
+                  set state = 'succeeded', result = jsonb_build_object('submission_id', id), attempts = 1, progress = 100,
                       version = version + 1, started_at = now(), finished_at = clock_timestamp()
                 where id = any($1::uuid[]) and ${IS_QUEUED}
                returning id, payload
@@ -27,15 +32,14 @@ async function take(): Promise<void> {
       values: [arrayOf(ids)]
     })
     void redis.publish('least:ended', ids.join())
+    return deliveries
   }
-  blocking.disconnect()
-}
-
-const lanes = [take(), take()]
+})
+carrier.consume([{ name: 'submissions', concurrency: 32 }], async ({ ids }) => void (await store(ids)))
 
 process.once('SIGTERM', async () => {
-  stopping = true
-  await Promise.all(lanes)
+  await carrier.stop(1_000)
+  client.disconnect()
   redis.disconnect()
   await pool.end()
 })

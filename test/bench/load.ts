@@ -25,8 +25,8 @@ export interface LoadResult {
 }
 
 export const CONNECTIONS = 64
-/** Node goes on compiling for longer; by then most of what is asked all the time is compiled. */
-export const WARM_UP_SECONDS = 5
+/** Node goes on compiling for longer, but a machine may change its pace from one side to the next. */
+export const WARM_UP_SECONDS = 3
 
 const run = promisify(execFile)
 

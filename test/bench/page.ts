@@ -18,7 +18,8 @@ export function writePage({ date, machine, options, tables }: Page): string {
 
 Written by \`make bench\` on ${date.toISOString().slice(0, 10)}. The figures are medians of ${rounds} rounds, with the least and the greatest beside them. In a
 round every side has its turn, one after the other, so that a machine that becomes slower is slower for all; each round begins with another one,
-and the ratios are taken round by round. Compare figures of one run only, CPU seconds first.
+and the ratios are taken round by round. Where least and greatest lie far apart, the machine changed its pace meanwhile.
+Compare figures of one run only, CPU seconds first.
 
 ## What is compared
 
@@ -73,8 +74,8 @@ ${tables}
   Postgres takes half of the time for that, 8 to 12 µs for each row that is written. Small groups are dear: each statement, each call to the system and each wake-up of a process costs
   as much for one job as for fifty. That is why jobs that are awaited gather, about half of them at a time: of 32 a commit carried six before, and a job cost about a third more CPU.
   A row that is read costs by its columns, times and JSON most of all: who waits is answered from eight of them instead of twenty-one. With that, and a few
-  smaller savings at the same time, waiting became 15 % faster. The least, with the same two commits for each job and nobody's keys to check, is short of 1.3 times the
-  plain one and of 2.8 times BullMQ as well.
+  smaller savings at the same time, waiting became 15 % faster. The least, with the same two commits for each job, the same Bee-Queue and nobody's keys to check, is short of
+  1.3 times the plain one, of 2.8 times BullMQ and of both latencies as well.
 - **Time to the row**: two synced commits follow each other, accept and finish, where the others have one. That is the promise. At 50 a second everybody sleeps when
   a submission comes: a round trip to Postgres that takes 0.1 ms on a busy machine takes 0.5 ms on an idle one, and Beeline's way has five (accept, push, read, lock,
   store), the plain one three (push, read, store), and the least four: 1.1 times the plain one is out of its reach, too.
@@ -89,7 +90,7 @@ ${tables}
 - **Postgres** takes a list of rows apart faster as jsonb than as json: a submission in a drain costs it 6 µs instead of 11, an accepted job 19 instead of 20.
   What is left of it is the insert, 13 µs even with the primary key as its only index.
 - **Memory**: the libraries alone take 110 MB in each process before the first request (Node 41, typebox 19, Fastify 15, bee-queue 13, ioredis 11, pg 5).
-  The least, with Fastify, pg, ioredis and typebox alone and under the same load, holds about as much as the plain one: what is to be reached is out of its reach.
+  The least, with Fastify, pg, ioredis, bee-queue and typebox alone and under the same load, holds a quarter more than the plain one: what is to be reached is out of its reach.
 - Tried without gain: two groups of accepts in flight, a pause of 1 ms or of one turn of the event loop between two groups, 4,000 deliveries that wait in Redis
   instead of 1,000 (smaller ones: a drain is a quarter slower), a smaller young generation of the heap (35 MB less for the two processes together: far from enough),
   the next group sent to Postgres before the last one is answered, commands to Redis gathered into one call to the system, jobs that are only stored read without a lock

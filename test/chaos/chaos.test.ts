@@ -2,7 +2,7 @@
 import t from 'tap'
 import { runChaos } from './run.js'
 
-for (const seed of [1, 2, 3]) {
+for (const seed of [1, 2]) {
   t.test(`of 2,000 submissions under faults from seed ${seed} none is lost or doubled`, async (t) => {
     const report = await runChaos(t, { seed, submissions: 2_000, say: (line) => t.comment(line) })
     const { lost, doubled, broken, accepted, faults, settleMs } = report

@@ -76,7 +76,7 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
         const worker = await start()
         return slots[slot] === gone ? keep(slot, worker, Math.min(pause * 2, LONGEST_PAUSE_MS)) : await stop(worker)
       } catch (err) {
-        log.error({ err }, 'a process could not be started')
+        if (!stopping) log.error({ err }, 'a process could not be started')
       }
     }
   }
@@ -110,7 +110,7 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
       }
       log.info('all processes are replaced')
     } catch (err) {
-      log.error({ err }, 'a process could not be replaced: the old ones stay')
+      if (!stopping) log.error({ err }, 'a process could not be replaced: the old ones stay')
     }
   }
 

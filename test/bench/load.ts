@@ -25,7 +25,7 @@ export interface LoadResult {
 }
 
 export const CONNECTIONS = 64
-/** Node goes on compiling for longer, but a machine may change its pace from one side to the next. */
+/** Node goes on compiling for longer; but the longer a turn, the more a machine may change its pace between two sides. */
 export const WARM_UP_SECONDS = 3
 
 const run = promisify(execFile)

@@ -17,9 +17,9 @@ export function writePage({ date, machine, options, tables }: Page): string {
   return `# Benchmarks
 
 Written by \`make bench\` on ${date.toISOString().slice(0, 10)}. The figures are medians of ${rounds} rounds, with the least and the greatest beside them. In a
-round every side has its turn, one after the other, so that a machine that becomes slower is slower for all; each round begins with another one,
-and the ratios are taken round by round. Where least and greatest lie far apart, the machine changed its pace meanwhile.
-Compare figures of one run only, CPU seconds first.
+round every side has its turn, one after the other, so that a machine that becomes slower is slower for all; the ratios
+are taken round by round. Where least and greatest lie far apart, the machine may have changed its pace meanwhile, most of all between two works:
+compare figures of one run only, CPU seconds first.
 
 ## What is compared
 
@@ -31,8 +31,8 @@ Compare figures of one run only, CPU seconds first.
 - **Fastify + BullMQ**: the same with \`queue.add\` and a \`Worker\` with concurrency 50.
 - **Fastify + pg-boss**: \`boss.send\`, and \`boss.work\` in batches of 100, taken without
   pause while they come back full, else twice a second. Its time to the row is that setting, so it is not measured.
-- **The least with the same ledger**: no peer but a limit, that of these libraries with what was promised. It commits rows of the same ledger before it answers,
-  sends their ids through Bee-Queue, gives each answer a request id, security headers and a line of log, stores each job once, and does nothing else: nobody is counted or asked for a key, nothing is leased; a job
+- **The least with the same ledger**: no peer but a limit, that of these libraries with what was promised, made of Beeline's own shared commits, look-ups and queue. It commits rows of the same ledger before it answers,
+  sends their ids through Bee-Queue, gives each answer a request id, security headers and a line of log, stores each job once, and does nothing else: nobody is held to limits or asked for a key, nothing is leased; a job
   whose id Redis loses, or that fails, stays where it is. The column *the least* tells what it reaches of the same goals.
 
 All peers are in \`test/bench/peers\`: one gateway and one worker process, \`NODE_ENV=production\`, a pool of 10 connections, Fastify's own
@@ -71,15 +71,18 @@ ${tables}
 ## Where it is short, and why
 
 - **Drain, together, wait**: a job of Beeline that is only stored is two versions of its row (accepted, done) and the submission; a job of the others is the submission.
-  Postgres takes half of the time for that, 8 to 12 µs for each row that is written. Small groups are dear: each statement, each call to the system and each wake-up of a process costs
+  Postgres takes half of the time of a drain for that and a third of the others', 8 to 12 µs for each row that is written. Small groups are dear: each statement, each call to the system and each wake-up of a process costs
   as much for one job as for fifty. That is why jobs that are awaited gather, about half of them at a time: of 32 a commit carried six before, and a job cost about a third more CPU.
   A row that is read costs by its columns, times and JSON most of all: who waits is answered from eight of them instead of twenty-one. With that, and a few
   smaller savings at the same time, waiting became 15 % faster. The least, with the same two commits for each job, the same Bee-Queue and nobody's keys to check, is short of
-  1.3 times the plain one, of 2.8 times BullMQ and of both latencies as well.
+  1.3 times the plain one, of 2.8 times BullMQ and of both latencies as well, in the median. Bee-Queue has its part in that: with a list in Redis in its place the least reached 1.35 times
+  the plain one (1.33–1.54), 4.5 and 13 ms, and 2.58 times BullMQ (2.52–2.63; 3 rounds of 6 s). The drain's goals, and twice the plain one together, it reaches: there the distance is
+  Beeline's own, leases, attempts and checks included.
 - **Time to the row**: two synced commits follow each other, accept and finish, where the others have one. That is the promise. At 50 a second everybody sleeps when
   a submission comes: a round trip to Postgres that takes 0.1 ms on a busy machine takes 0.5 ms on an idle one, and Beeline's way has five (accept, push, read, lock,
   store), the plain one three (push, read, store), and the least four: 1.1 times the plain one is out of its reach, too.
-- **Accept**: half of a request is Fastify itself. What Beeline adds and what it costs of the gateway: the log line 10 %, security headers 7 %, the row as JSON 6 %, its id 3 %,
+- **Sync**: the least is short of both goals as well. Its distance to Beeline is keys, limits, hooks and the log line of a real logger.
+- **Accept**: the least is short of all four goals as well; where it lies below Beeline, it fills Redis without end, and Beeline stops at a thousand deliveries. Half of a request is Fastify itself. What Beeline adds and what it costs of the gateway: the log line 10 %, security headers 7 %, the row as JSON 6 %, its id 3 %,
   the limit by address 2 %. @fastify/helmet (12 %) was replaced by a constant.
 - **Tasks**: a request that does nothing (\`/healthz\`) costs Beeline twice of what it costs bare Fastify: the log line 9 µs, security headers 4 µs, request id, hooks and limits the rest.
   The list takes 3 µs more than that, its share of asking Redis and 10 kB included; one by its id a little more. The wait for Redis, about 0.3 ms, is what it costs never to show an old list:
@@ -89,7 +92,7 @@ ${tables}
   took fifteen of them (the shares of the log line in this list are from then). A sync submission and the list of tasks became 6 % faster by it, waiting 2 % (before and after by turns, medians of 9 rounds).
 - **Postgres** takes a list of rows apart faster as jsonb than as json: a submission in a drain costs it 6 µs instead of 11, an accepted job 19 instead of 20.
   What is left of it is the insert, 13 µs even with the primary key as its only index.
-- **Memory**: the libraries alone take 110 MB in each process before the first request (Node 41, typebox 19, Fastify 15, bee-queue 13, ioredis 11, pg 5).
+- **Memory**: the libraries alone take 110 MB in each process before the first request (Node 41, typebox 19, Fastify 15, bee-queue 13, ioredis 11, pg 5, others 6).
   The least, with Fastify, pg, ioredis, bee-queue and typebox alone and under the same load, holds a quarter more than the plain one: what is to be reached is out of its reach.
 - Tried without gain: two groups of accepts in flight, a pause of 1 ms or of one turn of the event loop between two groups, 4,000 deliveries that wait in Redis
   instead of 1,000 (smaller ones: a drain is a quarter slower), a smaller young generation of the heap (35 MB less for the two processes together: far from enough),

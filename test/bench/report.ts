@@ -67,7 +67,7 @@ function judge({ work, metric, against, otherWork = work, is, bound, note }: Tar
       against ?? '',
       `${sign} ${bound}${times}`,
       `${show(measured, digits)}${times}`,
-      least.length ? `${spread(least).median.toFixed(digits)}${times}` : '',
+      least.length ? `${show(spread(least), digits)}${times}` : '',
       reached ? 'reached' : '**short**'
     ]
   ]
@@ -75,7 +75,7 @@ function judge({ work, metric, against, otherWork = work, is, bound, note }: Tar
 
 function workTable(work: string, outcomes: Outcome[]): string {
   const here = outcomes.filter((outcome) => outcome.work === work)
-  const names = [...new Set(here.map(({ side }) => side))]
+  const names = Object.keys(sides).filter((name) => here.some(({ side }) => side === name))
   const through = here.some(({ measures }) => measures.cpu?.nginx)
   const parts = [...(through ? (['nginx'] as const) : []), ...(['gateway', 'consumer', 'postgres', 'redis'] as const)]
   const lines = names.map((name) => {

@@ -37,7 +37,8 @@ async function bench(options: Options): Promise<void> {
         say(`round ${round}  limit        ${side.padEnd(15)} ${rate.toFixed(0)} ${limit.unit}`)
       }
       for (const work of options.works) {
-        for (const side of rotate(options.sides, round)) {
+        const taking = options.sides.filter((side) => sides[side]?.works.includes(work))
+        for (const side of rotate(taking, round % taking.length)) {
           const measures = await measure(work, side, { options, servers, load })
           if (!measures) continue
           outcomes.push({ round, work, side, measures })
@@ -60,7 +61,7 @@ async function bench(options: Options): Promise<void> {
 }
 
 /** Each round begins with another one: none is always the first or the last. */
-const rotate = (names: string[], by: number) => names.map((_, i) => names[(i + by) % names.length] as string)
+const rotate = (names: string[], by: number) => [...names.slice(by), ...names.slice(0, by)]
 
 async function measure(
   work: string,

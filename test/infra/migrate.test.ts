@@ -37,7 +37,10 @@ async function makeDatabase(name: string): Promise<Pick<PostgresService, 'url' |
 async function backTo(urls: MigrateOptions, last: string): Promise<void> {
   const readLast = async () =>
     (await query(urls.ownerUrl, 'select name from pgmigrations order by id desc limit 1')).rows[0]?.name
-  while ((await readLast()) !== last) await migrate({ ...urls, direction: 'down' })
+  while ((await readLast()) !== last) {
+    const [undone] = await migrate({ ...urls, direction: 'down' })
+    assert.ok(undone, `there is no migration ${last}`)
+  }
 }
 
 async function query(url: string, sql: string): Promise<pg.QueryResult> {
@@ -74,7 +77,7 @@ t.test('C6 two starts at once migrate one after the other', async (t) => {
 
 for (const direction of ['up', 'down'] as const) {
   t.test(
-    `C6 ${direction}: who has read a job and waits to write it, and a migration, do not wait for each other`,
+    `C6 ${direction}: a migration and who has read a job and waits to write it do not wait for each other; one that was interrupted goes on`,
     async (t) => {
       const { url, ownerUrl } = await makeDatabase(`waiting_${direction}`)
       const urls = { ownerUrl, appUrl: url }
@@ -82,8 +85,11 @@ for (const direction of ['up', 'down'] as const) {
       await backTo(urls, direction === 'up' ? '0005_account_housekeeping' : '0006_relay_reads')
       const writer = new pg.Client({ connectionString: ownerUrl })
       await writer.connect()
+      t.teardown(() => writer.end())
       await writer.query('begin')
       await writer.query('select id from jobs for update')
+      const impatient = `${ownerUrl}?options=-c%20lock_timeout%3D100`
+      await t.rejects(migrate({ ...urls, ownerUrl: impatient, direction }), { code: '55P03' }, 'after its builds')
       const migrated = migrate({ ...urls, direction })
       await eventually(async () => {
         const { rowCount } = await query(
@@ -94,7 +100,6 @@ for (const direction of ['up', 'down'] as const) {
       })
       await writer.query('update jobs set attempts = 0')
       await writer.query('commit')
-      await writer.end()
       t.strictSame((await migrated)[0], '0006_relay_reads')
     }
   )

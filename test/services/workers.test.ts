@@ -68,15 +68,18 @@ for (const signalled of ['the first process', 'each process']) {
 
 t.test('A7 SIGTERM while all are being replaced starts no further one', async (t) => {
   const gateway = await start(t)
-  const [replaced = 0] = await fourWorkers(gateway)
-  const held = await holdOthers(gateway, replaced)
+  const workers = await fourWorkers(gateway)
+  const held = await holdAll(gateway, workers)
   const started = () => gateway.lines.filter((line) => line.includes('Server listening')).length
   process.kill(gateway.pid, 'SIGHUP')
   await eventually(() => assert.equal(started(), 5))
   process.kill(gateway.pid, 'SIGTERM')
+  await eventually(() => assert.ok(gateway.lines.some((line) => line.includes('"stopping"'))))
+  const [replaced = 0] = workers
+  held.get(replaced)?.end('}')
   await eventually(async () => assert.ok(!(await isProcess(replaced, /server\.js/))))
   await sleep(3_000) // it would listen by then
-  for (const socket of held) socket.end('}')
+  for (const socket of held.values()) socket.end('}')
   t.match(await gateway.exited, { code: 0 })
   t.equal(started(), 5)
 })
@@ -138,22 +141,27 @@ t.test('a start that cannot succeed ends at once, with the same line as that of 
   )
 })
 
-/** Requests that lack their last byte, on connections to all processes but the one. */
-async function holdOthers({ url, lines }: Process, but: number): Promise<Socket[]> {
+/** A request that lacks its last byte, on a connection to each process. */
+async function holdAll({ url, lines }: Process, workers: number[]): Promise<Map<number, Socket>> {
   const { hostname, port } = new URL(url)
-  const held: Socket[] = []
-  for (let i = 0; i < 8; i++) {
+  const held = new Map<number, Socket>()
+  for (let i = 0; held.size < workers.length; i++) {
     const socket = connect(Number(port), hostname).on('error', () => {})
     socket.write(`GET /of/${i} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`)
     const line = await eventually(() => lines.find((line) => line.includes(`/of/${i}"`)) ?? assert.fail())
-    if (JSON.parse(line).pid === but) {
+    const { pid } = JSON.parse(line)
+    if (held.has(pid)) {
       socket.destroy()
       continue
     }
-    socket.write(
-      `POST /sync/contact HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{`
-    )
-    held.push(socket)
+    const head = [
+      'POST /sync/contact HTTP/1.1',
+      `host: ${hostname}`,
+      'content-type: application/json',
+      'content-length: 2'
+    ]
+    socket.write(`${head.join('\r\n')}\r\n\r\n{`)
+    held.set(pid, socket)
   }
   return held
 }

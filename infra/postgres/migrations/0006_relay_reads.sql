@@ -7,7 +7,7 @@ create index if not exists jobs_queued_apart on jobs (queue, delivery_id, suspec
 create index if not exists jobs_expiring_apart on jobs (expires_at) where state collate "C" = 'queued' and expires_at is not null;
 
 -- Builds let jobs be read, not written; a drop lets neither. In one transaction, who has read a job and waits to write it, and the
--- drop, would wait for each other.
+-- drop, would wait for each other. Who is interrupted here begins again: hence `if not exists`.
 commit;
 begin;
 drop index jobs_queued, jobs_expiring;

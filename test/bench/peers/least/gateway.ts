@@ -1,6 +1,7 @@
 /**
- * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits and Bee-Queue. Who
- * waits hears of the end by a message. Nobody is counted or asked for a key, nothing is leased, and what Redis has lost stays where it is.
+ * Not a peer but a limit: the least that gives Beeline's answers from Beeline's ledger, through its shared commits and its Bee-Queue.
+ * Who waits hears of the end by a message. Nobody is held to limits or asked for a key, nothing is leased, and what Redis has lost stays
+ * where it is.
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
@@ -26,8 +27,8 @@ const redis = new Redis(process.env.REDIS_URL ?? '')
 const subscriber = redis.duplicate()
 const app = Fastify({ genReqId: () => randomUUID() })
 
-const client = createBeeClient(process.env.REDIS_URL ?? '')
-const carrier = createCarrier({ client, prefix: 'least', log: app.log })
+const queueClient = createBeeClient(process.env.REDIS_URL ?? '')
+const carrier = createCarrier({ client: queueClient, prefix: 'least', log: app.log })
 
 // what every answer carries, as cheaply as can be
 const log = inBlocks((text) => process.stdout.write(text), 65_536)
@@ -64,12 +65,15 @@ app.post('/sync', { schema: { body: contact } }, async (request, reply) => {
 const ends = new Map<string, () => void>()
 const acceptor = randomUUID()
 
+/** Nothing brings them again: the count of rows at the end will differ. */
+const tellLoss = (error: Error) => process.stderr.write(`a delivery was lost: ${error.message}\n`)
+
 const createAccept = (options: Pick<GroupCommitOptions<Item, Item>, 'gather'>) =>
   createGroupCommit(pool, {
     ...options,
     write: async (client, rows: Item[]) => {
       await insertJobs(client, { rows, deliveryOf: new Map(), process: acceptor })
-      void carrier.push('submissions', [{ id: uuidv7(), ids: rows.map(({ id }) => id) }])
+      carrier.push('submissions', [{ id: uuidv7(), ids: rows.map(({ id }) => id) }]).catch(tellLoss)
       return rows
     }
   })
@@ -134,7 +138,7 @@ app.get('/tasks/:id', async (request, reply) => {
 process.once('SIGTERM', async () => {
   await app.close()
   await carrier.stop(1_000)
-  client.disconnect()
+  queueClient.disconnect()
   redis.disconnect()
   subscriber.disconnect()
   await pool.end()

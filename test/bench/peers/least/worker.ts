@@ -11,8 +11,8 @@ import { createCarrier } from '../../../../plugins/queue/carrier.js'
 
 const pool = new Pool(poolOptions({ url: process.env.DATABASE_URL ?? '', connections: 10, queryTimeoutMs: 5_000 }))
 const redis = new Redis(process.env.REDIS_URL ?? '')
-const client = createBeeClient(process.env.REDIS_URL ?? '')
-const carrier = createCarrier({ client, prefix: 'least', log: pino({ enabled: false }) })
+const queueClient = createBeeClient(process.env.REDIS_URL ?? '')
+const carrier = createCarrier({ client: queueClient, prefix: 'least', log: pino({ enabled: false }) })
 
 const store = createGroupCommit(pool, {
   lanes: 2,
@@ -39,7 +39,7 @@ carrier.consume([{ name: 'submissions', concurrency: 32 }], async ({ ids }) => v
 
 process.once('SIGTERM', async () => {
   await carrier.stop(1_000)
-  client.disconnect()
+  queueClient.disconnect()
   redis.disconnect()
   await pool.end()
 })

@@ -7,7 +7,8 @@ import { type Config, readConfig } from '#schema/config'
 import { buildRegistry, loadDefinitions, type Registry } from '#schema/registry'
 import { loggerOf } from './logger.js'
 import { stopTimes } from './stop-times.js'
-import { GROUP_SIGNALS, runWorkers, stopWhenTold } from './workers.js'
+import { GROUP_SIGNALS, stopWhenTold } from './stop-together.js'
+import { runWorkers } from './workers.js'
 
 /** The setting that holds a service's port. */
 type PortSetting = 'PORT' | 'CONSUMER_PORT'

@@ -10,6 +10,7 @@ import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { closeWhatWasHandedTo } from './handed-over.js'
 import type { stopTimes } from './stop-times.js'
+import { createStop } from './stop-together.js'
 
 export interface WorkersOptions {
   count: number
@@ -17,23 +18,15 @@ export interface WorkersOptions {
   log: Logger
 }
 
-/** From the first process: take no new connection; then: end. */
-const HUSH = 'hush'
-const STOP = 'stop'
-/** From a worker: it was asked to stop; it takes no new connection any more. */
-const ASKED = 'asked'
-const HUSHED = 'hushed'
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
-/** A signal to the whole group reaches this process within it. */
-const SETTLE_MS = 200
 /** Who ran this long was well: the pauses begin anew. */
 const WELL_MS = 10_000
 
 /** Resolves when all listen; when the first one refuses to start, this process ends as it did. */
 export async function runWorkers({ count, times, log }: WorkersOptions): Promise<void> {
   const slots: Worker[] = []
-  const listening = new WeakSet<Worker>()
+  const { listenTo, stop } = createStop(times)
   let stopping = false
   let replacing = false
   let askedAgain = false
@@ -41,16 +34,12 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
   async function start(): Promise<Worker> {
     const worker = cluster.fork()
     closeWhatWasHandedTo(worker)
-    worker.on('message', (message) => {
-      if (message === HUSHED) worker.emit(HUSHED)
-      if (message === ASKED) void sleep(SETTLE_MS).then(() => (stopping ? undefined : stop(worker)))
-    })
+    listenTo(worker, () => stopping || void stop(worker))
     const ended = once(worker, 'exit').then(([code, signal]) => {
       throw Object.assign(new Error('it ended before it listened'), { code, signal })
     })
     await Promise.race([once(worker, 'listening'), ended])
     ended.catch(() => {})
-    listening.add(worker)
     return worker
   }
 
@@ -114,26 +103,6 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
     }
   }
 
-  /** None ends before all take no new connection: a client that one tells to close comes back, and would meet another that ends. */
-  async function stop(...workers: Worker[]): Promise<void> {
-    const alive = workers.filter((worker) => !worker.isDead())
-    const exits = alive.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())))
-    const timers = alive.map((worker) => setTimeout(() => worker.process.kill('SIGKILL'), times.worker))
-    await Promise.all(alive.map(hush))
-    for (const worker of alive) tell(worker, STOP)
-    await Promise.all(exits)
-    for (const timer of timers) clearTimeout(timer)
-  }
-
-  /** Resolves when it takes no new connection, has ended, or is too busy to say so. */
-  async function hush(worker: Worker): Promise<void> {
-    // who does not listen yet does not hear
-    if (listening.has(worker)) tell(worker, HUSH)
-    else worker.process.kill('SIGTERM')
-    const over = { signal: AbortSignal.timeout(times.hush) }
-    await Promise.race([once(worker, HUSHED, over), once(worker, 'exit', over)]).catch(() => {})
-  }
-
   closeWithGrace({ delay: times.service, logger: log, skip: ['SIGHUP'] }, async ({ signal }) => {
     stopping = true
     log.info({ signal }, 'stopping')
@@ -155,28 +124,4 @@ export async function runWorkers({ count, times, log }: WorkersOptions): Promise
       )
     })
   )
-}
-
-/** Whose channel has broken has ended, or will: its `exit` tells. */
-function tell(worker: Worker, message: string): void {
-  if (worker.isConnected()) worker.send(message, () => {})
-}
-
-/** Signals that reach the whole group, or are for the one above: a worker is told by that one. */
-export const GROUP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
-
-/**
- * In a worker: does what the first process says, and tells that one when it is asked to stop itself; were that one stuck, nothing would
- * come of it. `hush` takes no new connection.
- */
-export function stopWhenTold({ hush, stop }: { hush: () => Promise<void>; stop: () => void }): void {
-  const tell = (message: string) => process.send?.(message)
-  let stopped = false
-  process.on('message', (message) => {
-    if (message === HUSH) void hush().then(() => tell(HUSHED))
-    if (message !== STOP || stopped) return
-    stopped = true
-    stop()
-  })
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tell(ASKED))
 }

@@ -81,8 +81,8 @@ ${tables}
 - **Time to the row**: two synced commits follow each other, accept and finish, where the others have one. That is the promise. At 50 a second everybody sleeps when
   a submission comes: a round trip to Postgres that takes 0.1 ms on a busy machine takes 0.5 ms on an idle one, and Beeline's way has five (accept, push, read, lock,
   store), the plain one three (push, read, store), and the least four: 1.1 times the plain one is out of its reach, too.
-- **Sync**: the least is short of both goals as well. Its distance to Beeline is keys, limits, hooks and the log line of a real logger.
-- **Accept**: the least is short of all four goals as well; where it lies below Beeline, it fills Redis without end, and Beeline stops at a thousand deliveries. Half of a request is Fastify itself. What Beeline adds and what it costs of the gateway: the log line 10 %, security headers 7 %, the row as JSON 6 %, its id 3 %,
+- **Sync**: the least is short of both goals as well. What it does without are keys, limits, hooks and a logger.
+- **Accept**: the least is short of all four goals as well; it fills Redis without end there, while Beeline stops at a thousand deliveries. Half of a request is Fastify itself. What Beeline adds and what it costs of the gateway: the log line 10 %, security headers 7 %, the row as JSON 6 %, its id 3 %,
   the limit by address 2 %. @fastify/helmet (12 %) was replaced by a constant.
 - **Tasks**: a request that does nothing (\`/healthz\`) costs Beeline twice of what it costs bare Fastify: the log line 9 µs, security headers 4 µs, request id, hooks and limits the rest.
   The list takes 3 µs more than that, its share of asking Redis and 10 kB included; one by its id a little more. The wait for Redis, about 0.3 ms, is what it costs never to show an old list:

@@ -5,30 +5,21 @@
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
-import { Redis } from 'ioredis'
-import { Pool } from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { HEADERS } from '#plugins/security'
 import { createGroupCommit, type GroupCommitOptions } from '../../../../plugins/database/group-commit.js'
 import { createGroupRead } from '../../../../plugins/database/group-read.js'
-import { poolOptions } from '../../../../plugins/database/pool-options.js'
 import { insertJobs } from '../../../../plugins/ledger/queries/accept.js'
 import { findEnds } from '../../../../plugins/ledger/queries/read.js'
-import { createBeeClient } from '../../../../plugins/queue/bee-client.js'
-import { createCarrier } from '../../../../plugins/queue/carrier.js'
 import { insertionOf } from '../../../../plugins/submissions/queries.js'
 import { findTasks, taskKey } from '../../../../plugins/tasks/queries.js'
 import { inBlocks } from '../../../../services/log-blocks.js'
 import { LIST } from '../../task-list.js'
 import { contact } from '../contact.js'
+import { carrier, closeStores, ENDED, pool, QUEUE, redis } from './stores.js'
 
-const pool = new Pool(poolOptions({ url: process.env.DATABASE_URL ?? '', connections: 10, queryTimeoutMs: 5_000 }))
-const redis = new Redis(process.env.REDIS_URL ?? '')
 const subscriber = redis.duplicate()
 const app = Fastify({ genReqId: () => randomUUID() })
-
-const queueClient = createBeeClient(process.env.REDIS_URL ?? '')
-const carrier = createCarrier({ client: queueClient, prefix: 'least', log: app.log })
 
 // what every answer carries, as cheaply as can be
 const log = inBlocks((text) => process.stdout.write(text), 65_536)
@@ -73,7 +64,7 @@ const createAccept = (options: Pick<GroupCommitOptions<Item, Item>, 'gather'>) =
     ...options,
     write: async (client, rows: Item[]) => {
       await insertJobs(client, { rows, deliveryOf: new Map(), process: acceptor })
-      carrier.push('submissions', [{ id: uuidv7(), ids: rows.map(({ id }) => id) }]).catch(tellLoss)
+      carrier.push(QUEUE, [{ id: uuidv7(), ids: rows.map(({ id }) => id) }]).catch(tellLoss)
       return rows
     }
   })
@@ -137,13 +128,10 @@ app.get('/tasks/:id', async (request, reply) => {
 
 process.once('SIGTERM', async () => {
   await app.close()
-  await carrier.stop(1_000)
-  queueClient.disconnect()
-  redis.disconnect()
   subscriber.disconnect()
-  await pool.end()
+  await closeStores()
 })
 
-await subscriber.subscribe('least:ended')
+await subscriber.subscribe(ENDED)
 await app.listen({ port: Number(process.env.PORT) })
 process.stdout.write('ready\n')

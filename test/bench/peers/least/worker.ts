@@ -1,18 +1,8 @@
 /** The least that stores accepted jobs once: one statement ends those of the deliveries that are there and stores what they carry. */
-import { Redis } from 'ioredis'
-import { Pool } from 'pg'
-import pino from 'pino'
 import { createGroupCommit } from '../../../../plugins/database/group-commit.js'
-import { poolOptions } from '../../../../plugins/database/pool-options.js'
 import { arrayOf } from '../../../../plugins/ledger/queries/id-text.js'
 import { IS_QUEUED } from '../../../../plugins/ledger/queries/states.js'
-import { createBeeClient } from '../../../../plugins/queue/bee-client.js'
-import { createCarrier } from '../../../../plugins/queue/carrier.js'
-
-const pool = new Pool(poolOptions({ url: process.env.DATABASE_URL ?? '', connections: 10, queryTimeoutMs: 5_000 }))
-const redis = new Redis(process.env.REDIS_URL ?? '')
-const queueClient = createBeeClient(process.env.REDIS_URL ?? '')
-const carrier = createCarrier({ client: queueClient, prefix: 'least', log: pino({ enabled: false }) })
+import { carrier, closeStores, ENDED, pool, QUEUE, redis } from './stores.js'
 
 const store = createGroupCommit(pool, {
   lanes: 2,
@@ -31,17 +21,12 @@ const store = createGroupCommit(pool, {
              insert into submissions (id, form, mode, data) select id, 'contact', 'async', payload -> 'data' from done`,
       values: [arrayOf(ids)]
     })
-    void redis.publish('least:ended', ids.join())
+    void redis.publish(ENDED, ids.join())
     return deliveries
   }
 })
-carrier.consume([{ name: 'submissions', concurrency: 32 }], async ({ ids }) => void (await store(ids)))
+carrier.consume([{ name: QUEUE, concurrency: 32 }], async ({ ids }) => void (await store(ids)))
 
-process.once('SIGTERM', async () => {
-  await carrier.stop(1_000)
-  queueClient.disconnect()
-  redis.disconnect()
-  await pool.end()
-})
+process.once('SIGTERM', closeStores)
 
 process.stdout.write('ready\n')

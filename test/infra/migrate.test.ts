@@ -1,37 +1,20 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
-import { createDatabase } from '../../infra/postgres/create-database.js'
-import { findDeadJobs } from '../../infra/postgres/dead.js'
 import { type MigrateOptions, migrate } from '../../infra/postgres/migrate.js'
-import { seed } from '../../infra/postgres/seed.js'
 import { readCatalogue } from '../helpers/catalogue.js'
+import { databasesOf, query } from '../helpers/databases.js'
 import { eventually } from '../helpers/eventually.js'
-import { type Environment, startGateway } from '../helpers/processes.js'
-import { type PostgresService, startPostgres, startRedis } from '../helpers/services.js'
+import { startPostgres } from '../helpers/services.js'
 
 const SCHEMA = join(import.meta.dirname, '../../../infra/postgres/schema.sql')
-const SEED = join(import.meta.dirname, '../../infra/postgres/seed.js')
 const BUSINESS_TABLES = ['jobs', 'job_attempts', 'accept_counts', 'submissions', 'pages', 'tasks', 'users']
 const HOUSEKEEPING_TABLES = ['idempotency_keys', 'refresh_tokens', 'sessions', 'api_keys', 'password_links']
 
 const postgres = await startPostgres(t)
-
-/** Both roles' addresses of an empty database beside the migrated one. */
-async function makeDatabase(name: string): Promise<Pick<PostgresService, 'url' | 'ownerUrl'>> {
-  const [url, ownerUrl] = [postgres.url, postgres.ownerUrl].map((address) => {
-    const other = new URL(address)
-    other.pathname = `/${name}`
-    return other.href
-  })
-  if (!url || !ownerUrl) throw new Error('unreachable')
-  await createDatabase(ownerUrl)
-  return { url, ownerUrl }
-}
+const makeDatabase = databasesOf(postgres)
 
 /** Steps down until the migration is the last one that ran. */
 async function backTo(urls: MigrateOptions, last: string): Promise<void> {
@@ -40,16 +23,6 @@ async function backTo(urls: MigrateOptions, last: string): Promise<void> {
   while ((await readLast()) !== last) {
     const [undone] = await migrate({ ...urls, direction: 'down' })
     assert.ok(undone, `there is no migration ${last}`)
-  }
-}
-
-async function query(url: string, sql: string): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    return await client.query(sql)
-  } finally {
-    await client.end()
   }
 }
 
@@ -122,53 +95,6 @@ t.test('a role that is missing is made with the password of the address', async 
   t.equal((await query(appUrl.href, 'select 1 from jobs')).rowCount, 0)
 })
 
-t.test('C7 seeding twice adds the sample data once', async (t) => {
-  const { url, ownerUrl } = await makeDatabase('samples')
-  await migrate({ ownerUrl, appUrl: url })
-  t.ok((await seed(ownerUrl)) > 0)
-  const readAll = async () => [
-    (await query(ownerUrl, 'select * from submissions order by id')).rows,
-    (await query(ownerUrl, 'select * from tasks order by id')).rows
-  ]
-  const before = await readAll()
-  t.match(before, [[{ form: 'contact' }], [{ id: 1 }, { id: 2 }]])
-  t.equal(await seed(ownerUrl), 0)
-  t.strictSame(await readAll(), before)
-  const inserted = "insert into tasks (insert_id, title) values (gen_random_uuid(), 'next') returning id"
-  t.match((await query(ownerUrl, inserted)).rows, [{ id: 3 }], 'and used up no id')
-})
-
-t.test(
-  'C7 what was seeded is in the list of tasks at once, also where a gateway keeps the one of before',
-  async (t) => {
-    const redis = await startRedis(t)
-    const prepare = async (name: string, settings: Environment) => {
-      const { url, ownerUrl } = await makeDatabase(name)
-      await migrate({ ownerUrl, appUrl: url })
-      return { DATABASE_URL: url, DATABASE_OWNER_URL: ownerUrl, ...settings }
-    }
-    const runSeed = async (env: Environment) =>
-      (await promisify(execFile)(process.execPath, [SEED], { env: { PATH: process.env.PATH, ...env } })).stdout
-    for (const REDIS_PREFIX of ['bq', 'hive']) {
-      const env = await prepare(`kept_${REDIS_PREFIX}`, { REDIS_URL: redis.url, REDIS_PREFIX })
-      const gateway = await startGateway(t, { ...env, PUBLIC_TASKS: 'true' })
-      const list = async () => Object(await (await fetch(`${gateway.url}/api/tasks`)).json())
-      t.strictSame(await list(), { source: 'postgres', next: null, items: [] })
-      t.strictSame(await list(), { source: 'redis-cache', next: null, items: [] })
-      t.match(await runSeed(env), /^sample data: \d+ rows added\n$/)
-      t.match(await list(), { source: 'postgres', items: [{ id: 2 }, { id: 1 }] })
-      await list()
-      t.match(await runSeed(env), /^nothing to do/)
-      t.match(await list(), { source: 'redis-cache' }, 'and left when nothing was written')
-    }
-    for (const [name, settings] of Object.entries({ away: { REDIS_URL: 'redis://127.0.0.1:1' }, unnamed: {} })) {
-      const env = await prepare(`redis_${name}`, settings)
-      t.match(await runSeed(env), /^sample data: \d+ rows added\nRedis cannot be told: [^\n]+\n$/, name)
-      t.equal((await query(env.DATABASE_OWNER_URL, 'select 1 from tasks')).rowCount, 2)
-    }
-  }
-)
-
 t.test('E14 a migrated database equals infra/postgres/schema.sql loaded alone', async (t) => {
   const { ownerUrl } = await makeDatabase('schema_alone')
   await query(ownerUrl, await readFile(SCHEMA, 'utf8'))
@@ -193,20 +119,4 @@ t.test('E11 the role that serves may not delete business rows, nor change the st
     known,
     'a new table belongs in one of the two lists'
   )
-})
-
-t.test('dead jobs can be read, newest first', async (t) => {
-  const { url, ownerUrl } = await makeDatabase('dead_jobs')
-  await migrate({ ownerUrl, appUrl: url })
-  t.strictSame(await findDeadJobs(url, 10), { total: 0, jobs: [] })
-  await query(
-    url,
-    `insert into jobs (id, type, queue, payload, schema_version, state, attempts, max_attempts, timeout_ms, submitter, error, finished_at)
-     select ('019a0000-0000-7000-8000-00000000000' || n)::uuid, 'store-submission', 'submissions', '{}', 1,
-       'dead', n, 5, 1000, 'anon', jsonb_build_object('code', 'FAILED', 'detail', 'reason ' || n), now() + n * interval '1 s'
-     from generate_series(1, 3) n`
-  )
-  const { total, jobs } = await findDeadJobs(url, 2)
-  t.equal(total, 3)
-  t.match(jobs, [{ attempts: 3, code: 'FAILED', detail: 'reason 3' }, { attempts: 2 }])
 })
